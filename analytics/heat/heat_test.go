@@ -1,0 +1,229 @@
+package heat
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/thermie/thermie/metering"
+)
+
+func TestRules(t *testing.T) {
+	run := func(rule string, signals []string, channels map[string]float64, hot string) (float64, float64, error) {
+		g := &Grid{Start: time.Unix(0, 0), Step: time.Hour, Steps: 1, Channels: map[string][]float64{}}
+		for n, v := range channels {
+			g.Channels[n] = []float64{v}
+		}
+		c := Card{ID: "x", Signals: signals, Rule: rule, THot: hot, TCold: "20"}
+		p, err := c.compile(g)
+		if err != nil {
+			return 0, 0, err
+		}
+		q, h, _ := p.run(0)
+		return q, h, nil
+	}
+	q, h, err := run("Q=0.72*P", []string{"site-air/active_power"}, map[string]float64{"site-air/active_power": 100}, "75")
+	require.NoError(t, err)
+	require.Equal(t, []float64{72, 75}, []float64{q, h})
+
+	siegert := "Siegert, natural gas A2=0.66 B=0.009, O2=8% vol dry; Q=P_gas*(A2/(21-O2)+B)/100*(T_flue-130) if T_flue>130 else 0"
+	furnace := []string{"C.gas.P_kW", "C.flue.T_C"}
+	q, _, err = run(siegert, furnace, map[string]float64{"C.gas.P_kW": 1000, "C.flue.T_C": 330}, "C.flue.T_C")
+	require.NoError(t, err)
+	require.InEpsilon(t, 1000*(0.66/13+0.009)/100*200, q, 1e-12)
+	q, _, err = run(siegert, furnace, map[string]float64{"C.gas.P_kW": 1000, "C.flue.T_C": 100}, "C.flue.T_C")
+	require.NoError(t, err)
+	require.Zero(t, q)
+
+	q, h, err = run("T_after=T-Q_rec/(V*1.16111); Q=V*1.16111*(T_after-22)", []string{"D.effluent.V_m3h", "D.effluent.T_C", "D.recovered.Q_kW"},
+		map[string]float64{"D.effluent.V_m3h": 100, "D.effluent.T_C": 40, "D.recovered.Q_kW": 116.111}, "T_after")
+	require.NoError(t, err)
+	require.InEpsilon(t, 100*1.16111*17, q, 1e-12)
+	require.InEpsilon(t, 39.0, h, 1e-12)
+
+	q, _, err = run("Q=0.72*P", []string{"a.P_kW"}, map[string]float64{"a.P_kW": math.NaN()}, "75")
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(q), "a missing reading gives no heat, not zero")
+
+	for name, c := range map[string]struct{ rule, hot string }{
+		"no formula":       {"heat of the furnace", "75"},
+		"unknown name":     {"Q=0.72*Z", "75"},
+		"unclosed bracket": {"Q=0.72*(P", "75"},
+		"no Q":             {"R=0.72*P", "75"},
+		"if without else":  {"Q=P if P>3", "75"},
+		"bad function":     {"Q=sqrt(P)", "75"},
+		"bad temperature":  {"Q=P", "hot"},
+		"operators":        {"Q=P 3 + +", "75"},
+		"too deep":         {"Q=((((((((((((((((((((((((((((((((((((((((((((((((((((P))))))))))))))))))))))))))))))))))))))))))))))))))))", "75"},
+	} {
+		_, _, err := run(c.rule, []string{"a.P_kW"}, map[string]float64{"a.P_kW": 1}, c.hot)
+		require.Error(t, err, name)
+	}
+	_, _, err = run("Q=P", []string{"b.P_kW"}, map[string]float64{"a.P_kW": 1}, "75")
+	require.ErrorContains(t, err, "b.P_kW")
+}
+
+func FuzzRule(f *testing.F) {
+	f.Add("Q=P_gas*(A2/(21-O2)+B)/100*(T_flue-130) if T_flue>130 else 0")
+	f.Add("A2=0.66 B=0.009, O2=8% vol dry; Q=clip(P,0,3)")
+	f.Fuzz(func(t *testing.T, s string) {
+		if r, err := ParseRule(s); err == nil {
+			require.NotEmpty(t, r.names)
+			r.inputs()
+		}
+	})
+}
+
+// The closed form equals the cascade solved on many thin slices of temperature.
+func TestExchangeEqualsCascade(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string, low, high float64) float64 { return rapid.Float64Range(low, high).Draw(t, name) }
+		hot, supply := draw("hot", 20, 200), draw("supply", 0, 150)
+		cold, target := hot-draw("spread", 1, 80), supply+draw("rise", 1, 80)
+		qh, qc := draw("qh", 0, 1000), draw("qc", 0, 1000)
+		got := exchange(qh, hot, cold, qc, target, supply)
+		// Going down in temperature, the heat offered so far serves the demand so far.
+		const n = 20000
+		top, bottom := max(hot, target), min(cold, supply)
+		stock, served := 0.0, 0.0
+		for i := range n {
+			mid := top - (float64(i)+0.5)*(top-bottom)/n
+			width := (top - bottom) / n
+			if mid < hot && mid > cold {
+				stock += qh * width / (hot - cold)
+			}
+			if mid < target && mid > supply {
+				q := min(stock, qc*width/(target-supply))
+				stock, served = stock-q, served+q
+			}
+		}
+		require.InDelta(t, served, got, 0.005*max(qh, qc)+0.01)
+		require.LessOrEqual(t, got, min(qh, qc)+1e-9)
+	})
+}
+
+func steady(days int, f func(i int) float64) []float64 {
+	x := make([]float64, days*24)
+	for i := range x {
+		x[i] = f(i)
+	}
+	return x
+}
+
+func TestFaults(t *testing.T) {
+	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	wiggle := func(i int) float64 { return float64((i * 7) % 13) }
+	week := func(i int) float64 { // nearly nothing at the week-end: no fault
+		if i/24%7 >= 5 {
+			return 5 + wiggle(i)/10
+		}
+		return 100 + wiggle(i)
+	}
+	g := &Grid{Start: start, Step: time.Hour, Steps: 60 * 24, Channels: map[string][]float64{
+		"a.P_kW": steady(60, week),
+		"b.P_kW": steady(60, func(i int) float64 { // ten times too much on days 20 to 23
+			if i >= 20*24 && i < 24*24 {
+				return 10 * (100 + wiggle(i))
+			}
+			return 100 + wiggle(i)
+		}),
+		"c.T_C": steady(60, func(i int) float64 { // frozen for three days
+			if i >= 30*24 && i < 33*24 {
+				return 42.5
+			}
+			return 40 + wiggle(i)
+		}),
+		"d.Q_kW": steady(60, func(i int) float64 { // silent for a day
+			if i >= 40*24 && i < 41*24 {
+				return math.NaN()
+			}
+			return wiggle(i)
+		}),
+		"e.V_m3h": steady(60, func(i int) float64 { return 10 + wiggle(i) }),
+		"e.T_hot_C": steady(60, func(i int) float64 { // exchanged for twelve days
+			if i >= 10*24 && i < 22*24 {
+				return 30 + wiggle(i)/10
+			}
+			return 50 + wiggle(i)/10
+		}),
+		"e.T_cold_C": steady(60, func(i int) float64 {
+			if i >= 10*24 && i < 22*24 {
+				return 50 + wiggle(i)/10
+			}
+			return 30 + wiggle(i)/10
+		}),
+	}}
+	day := func(n int) time.Time { return start.Add(time.Duration(n) * 24 * time.Hour) }
+	require.ElementsMatch(t, []Fault{
+		{ScaleJump, []string{"b.P_kW"}, day(20), day(24)},
+		{StuckReading, []string{"c.T_C"}, day(30), day(33)},
+		{Gap, []string{"d.Q_kW"}, day(40), day(41)},
+		{SensorsSwapped, []string{"e.T_hot_C", "e.T_cold_C"}, day(10), day(22)},
+	}, FindFaults(g))
+}
+
+func TestOpportunities(t *testing.T) {
+	const days = 365
+	g := &Grid{Start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Step: time.Hour, Steps: days * 24, Channels: map[string][]float64{
+		"dc/heat_power":   steady(days, func(int) float64 { return 400 }),
+		"far/heat_power":  steady(days, func(int) float64 { return 100 }),
+		"tiny/heat_power": steady(days, func(int) float64 { return 5 }),
+		"off/heat_power":  steady(days, func(i int) float64 { return 300 + 100*math.Cos(float64(i)/1390) }),
+	}}
+	cards := []Card{
+		{ID: "loop", Site: "dc", Type: "data centre loop", Signals: []string{"dc/heat_power"}, Rule: "Q=Q", THot: "34", TCold: "28", DTContribution: 2.5},
+		{ID: "far", Site: "far", Type: "dry cooler", Signals: []string{"far/heat_power"}, Rule: "Q=Q", THot: "80", TCold: "60", DTContribution: 2.5},
+		{ID: "tiny", Site: "dc", Type: "dry cooler", Signals: []string{"tiny/heat_power"}, Rule: "Q=Q", THot: "80", TCold: "60", DTContribution: 2.5},
+	}
+	sources, err := Sources(g, cards, FindFaults(g))
+	require.NoError(t, err)
+	ctx := Context{
+		Demands: []Demand{{ID: "heating", Site: "office", Signal: "off/heat_power", TTarget: "55", TSupply: "40", DTContribution: 2.5}},
+		Places:  map[string]Place{"dc": {0, 0}, "office": {300, 0}, "far": {20000, 0}},
+		Names:   map[string]metering.Text{"loop": {FR: "Boucle du centre de données", EN: "Data-centre loop"}},
+		Network: DefaultNetwork, Economics: DefaultEconomics,
+	}
+	out, err := Opportunities(g, sources, ctx)
+	require.NoError(t, err)
+	require.Len(t, out, 2, "the tiny source is below the thresholds")
+	o := out[0]
+	require.Equal(t, "loop", o.ID)
+	require.Equal(t, "A", o.Grade)
+	require.InEpsilon(t, 400*8.76, o.MWhPerYear, 1e-9)
+	require.Len(t, o.Uses, 1)
+	require.Greater(t, o.Uses[0].COP, 3.0, "34 degC to 55 degC wants a heat pump")
+	require.Greater(t, o.Uses[0].CO2eTonnes, 100.0)
+	require.Less(t, o.Uses[0].PaybackYears, o.Uses[0].PaybackYearsH)
+	require.InDelta(t, o.MWhPerYear, sum(o.MonthlyMWh), 0.01*o.MWhPerYear)
+	require.Empty(t, out[1].Uses, "20 km are too far")
+	require.Contains(t, out[1].Against.FR, "Aucun besoin")
+
+	ctx.Connected = map[string]bool{"dc>office": true}
+	out, err = Opportunities(g, sources, ctx)
+	require.NoError(t, err)
+	for _, o := range out {
+		require.Empty(t, o.Uses, "what runs already is not proposed")
+	}
+	delete(ctx.Places, "office")
+	_, err = Opportunities(g, sources, ctx)
+	require.ErrorContains(t, err, "no position")
+}
+
+func sum(x []float64) (s float64) {
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
+func BenchmarkSources(b *testing.B) {
+	g, cards, _, _ := loadCase(b)
+	for b.Loop() {
+		if _, err := Sources(g, cards, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

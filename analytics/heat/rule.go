@@ -1,0 +1,374 @@
+package heat
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Rule turns an asset's readings into kilowatts: a list of assignments, each a
+// formula over signals, constants and earlier names, for example
+//
+//	Q=0.72*P
+//	T_after=T-Q_rec/(V*1.16111); Q=V*1.16111*(T_after-22)
+//	Siegert, natural gas A2=0.66 B=0.009, O2=8% vol dry; Q=P_gas*(A2/(21-O2)+B)/100*(T_flue-130) if T_flue>130 else 0
+//
+// Words around the assignments are comments. Operators are + - * / and the
+// comparisons < <= > >= ==; "x if condition else y" chooses; the functions are
+// min, max, clip, abs.
+type Rule struct {
+	text   string
+	names  []string // assigned, in order
+	bodies []node
+}
+
+// maxRule bounds a rule's text, in bytes.
+const maxRule = 2000
+
+var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*=`)
+
+// ParseRule reads a rule. It must assign something.
+func ParseRule(text string) (*Rule, error) {
+	if len(text) > maxRule {
+		return nil, fmt.Errorf("rule of %d characters: more than %d", len(text), maxRule)
+	}
+	r := &Rule{text: text}
+	for _, part := range strings.Split(text, ";") {
+		var marks [][]int
+		for _, m := range assignment.FindAllStringSubmatchIndex(part, -1) {
+			// "==" , "<=" and ">=" are comparisons.
+			if m[1] < len(part) && part[m[1]] == '=' {
+				continue
+			}
+			marks = append(marks, m)
+		}
+		for i, m := range marks {
+			end := len(part)
+			if i+1 < len(marks) {
+				end = marks[i+1][0]
+			}
+			body, err := parseFormula(part[m[1]:end])
+			if err != nil {
+				return nil, fmt.Errorf("rule %q: %s: %w", text, part[m[2]:m[3]], err)
+			}
+			r.names = append(r.names, part[m[2]:m[3]])
+			r.bodies = append(r.bodies, body)
+		}
+	}
+	if len(r.names) == 0 {
+		return nil, fmt.Errorf("rule %q: assigns nothing; want for example Q=0.72*P", text)
+	}
+	return r, nil
+}
+
+// inputs lists the names that the rule reads and does not assign before, in
+// order of their first use.
+func (r *Rule) inputs() []string {
+	var out []string
+	known := map[string]bool{}
+	for i, b := range r.bodies {
+		walk(b, func(n *variable) {
+			if !known[n.name] {
+				known[n.name] = true
+				out = append(out, n.name)
+			}
+		})
+		known[r.names[i]] = true
+	}
+	return out
+}
+
+// env holds names and their present numbers.
+type env map[string]*float64
+
+// node is a part of a formula.
+type node interface{ eval() float64 }
+
+type (
+	number   float64
+	variable struct {
+		name string
+		at   *float64
+	}
+	binary struct {
+		op   byte // + - * / < > l(<=) g(>=) =
+		a, b node
+	}
+	choice struct{ yes, cond, no node }
+	call   struct {
+		fn   string
+		args []node
+	}
+)
+
+func (n number) eval() float64    { return float64(n) }
+func (n *variable) eval() float64 { return *n.at }
+
+func (n *binary) eval() float64 {
+	a, b := n.a.eval(), n.b.eval()
+	switch n.op {
+	case '+':
+		return a + b
+	case '-':
+		return a - b
+	case '*':
+		return float64(a * b)
+	case '/':
+		return a / b
+	}
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return math.NaN() // an unknown side leaves the comparison unknown
+	}
+	var is bool
+	switch n.op {
+	case '<':
+		is = a < b
+	case '>':
+		is = a > b
+	case 'l':
+		is = a <= b
+	case 'g':
+		is = a >= b
+	case '=':
+		is = a == b
+	}
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (n *choice) eval() float64 {
+	c := n.cond.eval()
+	switch {
+	case math.IsNaN(c):
+		return c
+	case c != 0:
+		return n.yes.eval()
+	}
+	return n.no.eval()
+}
+
+func (n *call) eval() float64 {
+	x := n.args[0].eval()
+	switch n.fn {
+	case "abs":
+		return math.Abs(x)
+	case "min":
+		return math.Min(x, n.args[1].eval())
+	case "max":
+		return math.Max(x, n.args[1].eval())
+	}
+	return math.Min(math.Max(x, n.args[1].eval()), n.args[2].eval()) // clip
+}
+
+var arity = map[string]int{"abs": 1, "min": 2, "max": 2, "clip": 3}
+
+func walk(n node, visit func(*variable)) {
+	switch n := n.(type) {
+	case *variable:
+		visit(n)
+	case *binary:
+		walk(n.a, visit)
+		walk(n.b, visit)
+	case *choice:
+		walk(n.cond, visit)
+		walk(n.yes, visit)
+		walk(n.no, visit)
+	case *call:
+		for _, a := range n.args {
+			walk(a, visit)
+		}
+	}
+}
+
+// bind gives every variable of a formula its place.
+func bind(n node, e env) error {
+	var err error
+	walk(n, func(v *variable) {
+		if p, ok := e[v.name]; ok {
+			v.at = p
+		} else if err == nil {
+			err = fmt.Errorf("nothing is named %q", v.name)
+		}
+	})
+	return err
+}
+
+// parser reads a formula by recursive descent.
+type parser struct {
+	rest  string
+	depth int
+}
+
+var token = regexp.MustCompile(`^\s*([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+|[A-Za-z_][A-Za-z0-9_.]*|<=|>=|==|[-+*/()<>,%])`)
+
+func (p *parser) peek() string {
+	m := token.FindStringSubmatch(p.rest)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+func (p *parser) next() string {
+	loc := token.FindStringSubmatchIndex(p.rest)
+	if loc == nil {
+		return ""
+	}
+	t := p.rest[loc[2]:loc[3]]
+	p.rest = p.rest[loc[1]:]
+	return t
+}
+
+// parseFormula reads one formula; what follows it may only be words.
+func parseFormula(text string) (node, error) {
+	p := &parser{rest: text}
+	n, err := p.choice()
+	if err != nil {
+		return nil, err
+	}
+	for t := p.peek(); t != ""; t = p.peek() {
+		if !isName(t) && t != "%" && t != "," {
+			return nil, fmt.Errorf("%q is not a formula from %q on", strings.TrimSpace(text), strings.TrimSpace(p.rest))
+		}
+		p.next()
+	}
+	if strings.TrimSpace(p.rest) != "" {
+		return nil, fmt.Errorf("%q is not a formula from %q on", strings.TrimSpace(text), strings.TrimSpace(p.rest))
+	}
+	return n, nil
+}
+
+func isName(t string) bool {
+	return t != "" && (t[0] == '_' || t[0] >= 'A' && t[0] <= 'Z' || t[0] >= 'a' && t[0] <= 'z')
+}
+
+func (p *parser) choice() (node, error) {
+	if p.depth++; p.depth > 50 {
+		return nil, errors.New("nested too deeply")
+	}
+	defer func() { p.depth-- }()
+	yes, err := p.comparison()
+	if err != nil || p.peek() != "if" {
+		return yes, err
+	}
+	p.next()
+	cond, err := p.comparison()
+	if err != nil {
+		return nil, err
+	}
+	if p.next() != "else" {
+		return nil, errors.New("an if without else")
+	}
+	no, err := p.choice()
+	if err != nil {
+		return nil, err
+	}
+	return &choice{yes, cond, no}, nil
+}
+
+func (p *parser) comparison() (node, error) {
+	a, err := p.sum()
+	if err != nil {
+		return nil, err
+	}
+	op, ok := map[string]byte{"<": '<', ">": '>', "<=": 'l', ">=": 'g', "==": '='}[p.peek()]
+	if !ok {
+		return a, nil
+	}
+	p.next()
+	b, err := p.sum()
+	if err != nil {
+		return nil, err
+	}
+	return &binary{op, a, b}, nil
+}
+
+func (p *parser) sum() (node, error) { return p.chain("+-", p.product) }
+
+func (p *parser) product() (node, error) { return p.chain("*/", p.factor) }
+
+func (p *parser) chain(ops string, operand func() (node, error)) (node, error) {
+	a, err := operand()
+	if err != nil {
+		return nil, err
+	}
+	for t := p.peek(); t != "" && strings.Contains(ops, t); t = p.peek() {
+		p.next()
+		b, err := operand()
+		if err != nil {
+			return nil, err
+		}
+		a = &binary{t[0], a, b}
+	}
+	return a, nil
+}
+
+func (p *parser) factor() (node, error) {
+	switch t := p.next(); {
+	case t == "-":
+		n, err := p.factor()
+		if err != nil {
+			return nil, err
+		}
+		return &binary{'-', number(0), n}, nil
+	case t == "(":
+		n, err := p.choice()
+		if err != nil {
+			return nil, err
+		}
+		if p.next() != ")" {
+			return nil, errors.New("a bracket is not closed")
+		}
+		return n, nil
+	case isName(t) && p.peek() == "(":
+		return p.call(t)
+	case isName(t):
+		return &variable{name: t}, nil
+	case t != "" && (t[0] >= '0' && t[0] <= '9' || t[0] == '.'):
+		f, err := strconv.ParseFloat(t, 64)
+		if err != nil {
+			return nil, fmt.Errorf("number %q: %w", t, err)
+		}
+		return number(f), nil
+	case t == "":
+		return nil, errors.New("a formula ends too early")
+	default:
+		return nil, fmt.Errorf("unexpected %q", t)
+	}
+}
+
+func (p *parser) call(fn string) (node, error) {
+	want, ok := arity[fn]
+	if !ok {
+		return nil, fmt.Errorf("no function %q: there are abs, min, max, clip", fn)
+	}
+	p.next()
+	c := &call{fn: fn}
+	for {
+		if p.depth++; p.depth > 50 {
+			return nil, errors.New("nested too deeply")
+		}
+		a, err := p.choice()
+		p.depth--
+		if err != nil {
+			return nil, err
+		}
+		c.args = append(c.args, a)
+		switch t := p.next(); t {
+		case ",":
+			continue
+		case ")":
+			if len(c.args) != want {
+				return nil, fmt.Errorf("%s wants %d arguments, got %d", fn, want, len(c.args))
+			}
+			return c, nil
+		default:
+			return nil, fmt.Errorf("%s: want ) or , and not %q", fn, t)
+		}
+	}
+}

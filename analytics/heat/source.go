@@ -1,0 +1,160 @@
+package heat
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/thermie/thermie/calendar"
+)
+
+// Bands are the temperature bands of reports, in degC. ADEME's published cuts
+// at 60, 90 and 100 degC stay reachable as sums but for the last.
+var Bands = []Band{{"0-40", math.Inf(-1), 40}, {"40-60", 40, 60}, {"60-90", 60, 90}, {"90-150", 90, 150}, {">150", 150, math.Inf(1)}}
+
+// Band is a range of temperature, half-open, in degC.
+type Band struct {
+	Name      string
+	Low, High float64
+}
+
+// Source is what one asset rejects, by measurement.
+type Source struct {
+	Card     *Card
+	Grade    Grade
+	KW       []float64 // heat of each step; NaN where unknown
+	HotC     []float64
+	ColdC    []float64
+	MWh      float64 // over the valid steps
+	ByBand   []float64
+	Monthly  [12]float64 // MWh by civil month, January first
+	P50KW    float64     // exceeded in half of the valid steps: typical power
+	P90KW    float64     // exceeded in nine steps of ten: firm power
+	P95KW    float64     // 95th percentile
+	MaxKW    float64
+	Hours    float64 // above 20 % of the 95th percentile
+	Valid    int     // steps
+	Coverage float64 // valid share of the steps
+	LowC     float64 // heat-weighted mean of the cold end, degC
+	HighC    float64 // heat-weighted mean of the hot end, degC
+}
+
+// Sources runs every card over the grid. Steps inside a fault's window that
+// concerns one of the asset's channels are left out.
+func Sources(g *Grid, cards []Card, faults []Fault) ([]Source, error) {
+	var out []Source
+	for i := range cards {
+		s, err := source(g, &cards[i], faults)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func source(g *Grid, c *Card, faults []Fault) (Source, error) {
+	p, err := c.compile(g)
+	if err != nil {
+		return Source{}, err
+	}
+	s := Source{Card: c, Grade: c.grade(), KW: make([]float64, g.Steps), HotC: make([]float64, g.Steps),
+		ColdC: make([]float64, g.Steps), ByBand: make([]float64, len(Bands))}
+	bad := excluded(g, c, faults)
+	var month calendarMonths
+	var valid []float64
+	var weight float64
+	for i := range s.KW {
+		q, hot, cold := p.run(i)
+		if bad[i] {
+			q = math.NaN()
+		}
+		s.KW[i], s.HotC[i], s.ColdC[i] = q, hot, cold
+		if math.IsNaN(q) {
+			continue
+		}
+		valid = append(valid, q)
+		mwh := q * g.hours() / 1000
+		s.MWh += mwh
+		s.Monthly[month.of(g.At(i))] += mwh
+		if q == 0 {
+			continue
+		}
+		if hot < cold {
+			hot, cold = cold, hot
+		}
+		split(s.ByBand, mwh, hot, cold)
+		weight += q
+		s.LowC += float64(q * cold)
+		s.HighC += float64(q * hot)
+	}
+	s.Valid = len(valid)
+	if g.Steps > 0 {
+		s.Coverage = float64(s.Valid) / float64(g.Steps)
+	}
+	if weight > 0 {
+		s.LowC /= weight
+		s.HighC /= weight
+	}
+	if s.Valid == 0 {
+		return s, nil
+	}
+	slices.Sort(valid)
+	s.P50KW, s.P90KW, s.P95KW = quantile(valid, 0.5), quantile(valid, 0.1), quantile(valid, 0.95)
+	s.MaxKW = valid[len(valid)-1]
+	for _, q := range valid {
+		if q > 0.2*s.P95KW {
+			s.Hours += g.hours()
+		}
+	}
+	return s, nil
+}
+
+// split shares heat given off between hot and cold, uniformly over temperature,
+// among the bands.
+func split(bands []float64, mwh, hot, cold float64) {
+	if hot-cold < 1e-6 {
+		for k, b := range Bands {
+			if hot >= b.Low && hot < b.High {
+				bands[k] += mwh
+			}
+		}
+		return
+	}
+	for k, b := range Bands {
+		if part := min(hot, b.High) - max(cold, b.Low); part > 0 {
+			bands[k] += float64(mwh * (part / (hot - cold)))
+		}
+	}
+}
+
+// quantile interpolates linearly between order statistics (type 7 of Hyndman
+// and Fan); the numbers are sorted.
+func quantile(sorted []float64, p float64) float64 {
+	h := p * float64(len(sorted)-1)
+	k := int(h)
+	if k+1 >= len(sorted) {
+		return sorted[len(sorted)-1]
+	}
+	return sorted[k] + float64((h-float64(k))*(sorted[k+1]-sorted[k]))
+}
+
+// calendarMonths finds the civil month of ascending instants without a calendar
+// computation for each.
+type calendarMonths struct {
+	index int
+	until time.Time
+}
+
+func (m *calendarMonths) of(t time.Time) int {
+	if !t.Before(m.until) {
+		local := t.In(calendar.Paris)
+		m.index = int(local.Month()) - 1
+		m.until = time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, calendar.Paris)
+	}
+	return m.index
+}
+
+// String names a source in messages.
+func (s Source) String() string { return fmt.Sprintf("%s (%s)", s.Card.ID, s.Card.Type) }

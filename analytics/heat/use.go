@@ -1,0 +1,244 @@
+package heat
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+)
+
+// Demand describes a need for heat.
+type Demand struct {
+	ID     string
+	Site   string // company
+	Signal string // channel of the heat needed, kW
+	// TTarget and TSupply: heated from TSupply up to TTarget. A number in degC or a
+	// formula of T_ext (outdoor temperature), doy (day of the year) and T_target.
+	TTarget, TSupply string
+	DTContribution   float64
+	// EfficiencyPCS is useful heat for each unit of what it burns today (gross
+	// calorific value); 0: 0.81 (a boiler of 0.90 on the net value, natural gas).
+	EfficiencyPCS float64
+}
+
+// Place is a position on the programme's map, in metres.
+type Place struct{ X, Y float64 }
+
+// Network says what carrying heat from one site to another costs in heat.
+type Network struct {
+	RouteFactor float64 // length of the route over the straight line
+	LossPerKM   float64 // share of the heat lost on each kilometre
+	MaxKM       float64 // longer routes are not considered
+}
+
+// DefaultNetwork is that of the open cases: 1.3, 3 % and 3 km.
+var DefaultNetwork = Network{RouteFactor: 1.3, LossPerKM: 0.03, MaxKM: 3}
+
+// route is the length of the pipe in km and the share of heat that arrives.
+func (n Network) route(a, b Place) (km, gain float64, ok bool) {
+	km = n.RouteFactor * math.Hypot(a.X-b.X, a.Y-b.Y) / 1000
+	return km, 1 - n.LossPerKM*km, km <= n.MaxKM
+}
+
+// need is a demand on a grid.
+type need struct {
+	demand *Demand
+	kw     []float64
+	target []float64
+	supply []float64
+	mwh    float64
+	maxKW  float64
+}
+
+var (
+	seasonal = regexp.MustCompile(`^\s*([-0-9.]+) from .*\(doy (\d+)\).*\(doy<(\d+)\).*else ([-0-9.]+)\s*$`)
+	pairOf   = regexp.MustCompile(`^\s*([-0-9.]+) / ([-0-9.]+) same dates\s*$`)
+)
+
+// compile binds a demand to a grid; weather is the channel of outdoor temperature.
+func (d *Demand) compile(g *Grid, weather string) (*need, error) {
+	kw, ok := g.Channels[d.Signal]
+	if !ok {
+		return nil, fmt.Errorf("heat demand %s: channel %s is not among the data", d.ID, d.Signal)
+	}
+	target, supply := d.TTarget, d.TSupply
+	if m := seasonal.FindStringSubmatch(target); m != nil {
+		season := fmt.Sprintf("(doy>=%s)+(doy<%s)", m[2], m[3])
+		target = m[1] + " if " + season + " else " + m[4]
+		if s := pairOf.FindStringSubmatch(supply); s != nil {
+			supply = s[1] + " if " + season + " else " + s[2]
+		}
+	}
+	var ext, doy, t float64
+	e := env{"T_ext": &ext, "doy": &doy, "T_target": &t}
+	hot, err := parseFormula(target)
+	if err == nil {
+		err = bind(hot, e)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("heat demand %s: target temperature %q: %w", d.ID, d.TTarget, err)
+	}
+	cold, err := parseFormula(supply)
+	if err == nil {
+		err = bind(cold, e)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("heat demand %s: supply temperature %q: %w", d.ID, d.TSupply, err)
+	}
+	n := &need{demand: d, kw: kw, target: make([]float64, g.Steps), supply: make([]float64, g.Steps)}
+	outdoor := g.Channels[weather]
+	for i := range n.target {
+		ext = math.NaN()
+		if outdoor != nil {
+			ext = outdoor[i]
+		}
+		doy = float64(g.At(i).YearDay())
+		t = hot.eval()
+		n.target[i], n.supply[i] = t, cold.eval()
+		if q := kw[i]; q > 0 {
+			n.mwh += q * g.hours() / 1000
+			n.maxKW = max(n.maxKW, q)
+		}
+	}
+	return n, nil
+}
+
+// Pair is what one source can give one demand, taken alone.
+type Pair struct {
+	Source        int // index
+	Demand        int
+	KM            float64
+	MWh           float64 // delivered over the grid, direct exchange
+	Hours         float64
+	Share         float64 // of the demand
+	BalanceMWh    float64 // min(source, demand) over the whole grid: the bound that ignores time
+	PeakKW        float64
+	PumpMWh       float64 // delivered through a heat pump
+	PumpKWhE      float64 // its electricity, MWh
+	PumpPeakKW    float64
+	PumpTargetMax float64 // highest temperature that the pump must reach, degC
+}
+
+// SCOP is the heat pump's seasonal coefficient of performance.
+func (p Pair) SCOP() float64 {
+	if p.PumpKWhE == 0 {
+		return 0
+	}
+	return p.PumpMWh / p.PumpKWhE
+}
+
+// exchange is the heat that a hot stream can give a cold one without a pump, in
+// kW: two composite curves, each linear, on the shifted temperature scale. What
+// is demanded above any temperature T can only come from what is offered above
+// it, so delivered = Qc - max over T of (C(T) - H(T)), T at the four corners; at
+// a latent load, where a curve leaps, also just above the corner.
+func exchange(qh, hot, cold, qc, target, supply float64) float64 {
+	const latent = 1e-9
+	above := func(q, hi, lo, t float64, just bool) float64 {
+		if hi-lo < latent {
+			if hi > t || hi == t && !just {
+				return q
+			}
+			return 0
+		}
+		return q * min(max((hi-t)/(hi-lo), 0), 1)
+	}
+	worst := 0.0
+	for _, t := range [...]float64{hot, cold, target, supply} {
+		worst = max(worst, above(qc, target, supply, t, false)-above(qh, hot, cold, t, false))
+		if hot-cold < latent || target-supply < latent {
+			worst = max(worst, above(qc, target, supply, t, true)-above(qh, hot, cold, t, true))
+		}
+	}
+	return max(qc-worst, 0)
+}
+
+// lorenzEfficiency is the heat pump's share of the Lorenz coefficient of
+// performance; industrial machines reach 0.45 to 0.55.
+const lorenzEfficiency = 0.5
+
+// maxTargetC is the highest flow temperature of industrial heat pumps on the
+// market; above it none is proposed.
+const maxTargetC = 110
+
+// lorenz returns the coefficient of performance between two streams, by the
+// logarithmic mean temperatures (K) of each.
+func lorenz(target, supply, hot, cold float64) float64 {
+	high, low := logMean(target+273.15, supply+273.15), logMean(hot+273.15, cold+273.15)
+	if high-low < 1 {
+		return math.Inf(1)
+	}
+	return lorenzEfficiency * high / (high - low)
+}
+
+func logMean(a, b float64) float64 {
+	if math.Abs(a-b) < 1e-6 {
+		return a
+	}
+	return (a - b) / math.Log(a/b)
+}
+
+// pair balances one source and one demand step by step; no storage.
+func pair(g *Grid, s *Source, n *need, gain float64) Pair {
+	var p Pair
+	ds, dd := s.Card.DTContribution, n.demand.DTContribution
+	for i := range s.KW {
+		qh, qc := s.KW[i], n.kw[i]
+		if !(qh > 0) || !(qc > 0) || math.IsNaN(n.target[i]) || math.IsNaN(n.supply[i]) {
+			continue
+		}
+		hot, cold := max(s.HotC[i], s.ColdC[i])-ds, min(s.HotC[i], s.ColdC[i])-ds
+		target, supply := n.target[i]+dd, n.supply[i]+dd
+		if q := exchange(qh*gain, hot, cold, qc, target, supply); q > 0 {
+			p.MWh += q * g.hours() / 1000
+			p.Hours += g.hours()
+			p.PeakKW = max(p.PeakKW, q)
+		}
+		cop := lorenz(target, supply, hot, cold)
+		if n.target[i] > maxTargetC || cop <= 1 {
+			continue
+		}
+		q, w := qc, 0.0
+		if !math.IsInf(cop, 1) {
+			q = min(qc, qh*gain*cop/(cop-1))
+			w = q / cop
+		} else {
+			q = min(qc, qh*gain)
+		}
+		p.PumpMWh += q * g.hours() / 1000
+		p.PumpKWhE += w * g.hours() / 1000
+		p.PumpPeakKW = max(p.PumpPeakKW, q)
+		p.PumpTargetMax = max(p.PumpTargetMax, n.target[i])
+	}
+	if n.mwh > 0 {
+		p.Share = p.MWh / n.mwh
+	}
+	p.BalanceMWh = min(s.MWh*gain, n.mwh)
+	return p
+}
+
+// Pairs takes every source with every demand within reach, each pair alone.
+// Sums over pairs count heat twice; a source never gives more than it has.
+func Pairs(g *Grid, sources []Source, demands []Demand, places map[string]Place, net Network, weather string) ([]Pair, error) {
+	var out []Pair
+	for j := range demands {
+		n, err := demands[j].compile(g, weather)
+		if err != nil {
+			return nil, err
+		}
+		for i := range sources {
+			a, okA := places[sources[i].Card.Site]
+			b, okB := places[demands[j].Site]
+			if !okA || !okB {
+				return nil, fmt.Errorf("pair %s to %s: a site has no position", sources[i].Card.ID, demands[j].ID)
+			}
+			km, gain, ok := net.route(a, b)
+			if !ok {
+				continue
+			}
+			p := pair(g, &sources[i], n, gain)
+			p.Source, p.Demand, p.KM = i, j, km
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,421 @@
+package savings
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/thermie/thermie/calendar"
+	"github.com/thermie/thermie/metering"
+)
+
+const (
+	minDayCover   = 0.5  // a baseline day needs half of its hours, as in CalTRACK 2.0
+	minBaseline   = 60   // valid days that a baseline must have
+	wantBaseline  = 330  // fewer valid days are said aloud: not all seasons are seen
+	maxCVRMSE     = 0.25 // ASHRAE Guideline 14, whole building, less than a year after
+	outsideShare  = 0.05 // share of reporting days outside the baseline's range that is said
+	outsideMargin = 0.10 // how far outside, as a share of the range
+)
+
+// siteDay is a day of a site: energy in kWh, drivers, and whether they are known.
+type siteDay struct {
+	y       float64
+	x       []float64
+	covered float64 // of the site's meters
+	known   bool    // y is known, covered or split from a longer interval
+	driven  bool    // all drivers are known
+}
+
+// models fills the ledger from the adjusted baselines of option C.
+func (e *Evaluation) models() error {
+	for k := range e.Plan.Models {
+		if err := e.model(&e.Plan.Models[k]); err != nil {
+			return fmt.Errorf("model of %s: %w", e.Plan.Models[k].Energy, err)
+		}
+	}
+	return nil
+}
+
+func (e *Evaluation) model(m *Model) error {
+	days := e.siteDays(m)
+	steps := make([]int, len(days))
+	for d := range days {
+		steps[d] = stepOf(m.Step, e.grid.days[d])
+	}
+	from, to := e.grid.index(e.Plan.Baseline.From.Time()), e.grid.index(e.Plan.Baseline.To.Time())
+	points, valid := baselinePoints(m, days, steps, from, to)
+	if valid < minBaseline {
+		return fmt.Errorf("baseline from %s to %s has %d days with good data: at least %d are needed",
+			e.Plan.Baseline.From, e.Plan.Baseline.To, valid, minBaseline)
+	}
+	fit, err := FitModel(m.Drivers, points, m.Select == "bic")
+	if err != nil {
+		return err
+	}
+	e.Fits = append(e.Fits, fit)
+	e.fitNotes(m, fit, valid)
+	return e.avoided(m, fit, days, steps)
+}
+
+// stepOf numbers the data step of a day: consecutive, so that differences are
+// lags.
+func stepOf(step string, day time.Time) int {
+	y, m, d := day.In(calendar.Paris).Date()
+	switch step {
+	case "month":
+		return y*12 + int(m) - 1
+	case "week": // Monday to Sunday
+		return int((time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix()/86400 + 3) / 7)
+	}
+	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// siteDays reads the energy and drivers of every day of the grid.
+func (e *Evaluation) siteDays(m *Model) []siteDay {
+	days := make([]siteDay, e.grid.n())
+	for d := range days {
+		days[d] = siteDay{covered: 1, known: true, driven: true, x: make([]float64, len(m.Drivers))}
+		h0, h1 := e.grid.hours[d], e.grid.hours[d+1]
+		for i := range e.Plan.Meters {
+			mt := &e.Plan.Meters[i]
+			if mt.Role != RoleSite || mt.Energy != m.Energy {
+				continue
+			}
+			kwh, sign := 1.0, 1.0
+			if mt.KWhPerUnit > 0 {
+				kwh = mt.KWhPerUnit
+			}
+			if mt.Subtract {
+				sign = -1
+			}
+			amount, cover, known := sumDay(e.data.Series[mt.Series], h0, h1)
+			days[d].y += float64(sign * kwh * amount)
+			days[d].covered = min(days[d].covered, cover)
+			days[d].known = days[d].known && known
+		}
+		for j := range m.Drivers {
+			x, ok := e.driver(&m.Drivers[j], d)
+			days[d].x[j] = x
+			days[d].driven = days[d].driven && ok
+		}
+	}
+	return days
+}
+
+// sumDay sums a register over a day. It is known when the day lies before the
+// last reading: a gap inside has an amount, only its split over days is
+// estimated.
+func sumDay(s *Series, h0, h1 int) (amount, cover float64, known bool) {
+	if s == nil {
+		return 0, 0, false
+	}
+	for h := h0; h < h1; h++ {
+		amount += s.Amount[h]
+		cover += s.Covered[h]
+	}
+	cover /= float64(h1 - h0)
+	return amount, cover, cover > 0 || amount > 0
+}
+
+// driver is the value of a driver on a day; for degree drivers the day's mean
+// temperature.
+func (e *Evaluation) driver(d *Driver, day int) (float64, bool) {
+	at := e.grid.days[day]
+	switch d.Kind {
+	case DriverWorkday:
+		if calendar.Workday(at) {
+			return 1, true
+		}
+		return 0, true
+	case DriverClosed:
+		for _, s := range d.Days {
+			if s.Holds(at) {
+				return 1, true
+			}
+		}
+		return 0, true
+	}
+	s := e.data.Series[d.Series]
+	h0, h1 := e.grid.hours[day], e.grid.hours[day+1]
+	if d.Kind == DriverAmount {
+		amount, _, known := sumDay(s, h0, h1)
+		return amount, known
+	}
+	if s == nil {
+		return 0, false
+	}
+	sum, n := 0.0, 0.0
+	for h := h0; h < h1; h++ {
+		if s.Covered[h] > 0 {
+			sum += s.Amount[h]
+			n++
+		}
+	}
+	if n < minDayCover*float64(h1-h0) {
+		return 0, false
+	}
+	return sum / n, true
+}
+
+// baselinePoints makes the data points of the fit: energy and drivers per day,
+// averaged over the valid days of each step.
+func baselinePoints(m *Model, days []siteDay, steps []int, from, to int) (points []Point, valid int) {
+	for d := from; d < to; {
+		end := d
+		p := Point{Index: steps[d], X: make([]float64, len(m.Drivers))}
+		temperatures := make([][]float64, len(m.Drivers))
+		for ; end < to && steps[end] == steps[d]; end++ {
+			day := &days[end]
+			if day.covered < minDayCover || !day.known || !day.driven {
+				continue
+			}
+			p.Weight++
+			p.Y += day.y
+			for j, x := range day.x {
+				p.X[j] += x
+				if degrees(m.Drivers[j].Kind) {
+					temperatures[j] = append(temperatures[j], x)
+				}
+			}
+		}
+		length := float64(end - d)
+		d = end
+		if p.Weight == 0 || p.Weight < 0.8*length {
+			continue
+		}
+		valid += int(p.Weight)
+		p.Y /= p.Weight
+		for j := range p.X {
+			p.X[j] /= p.Weight
+		}
+		if m.Step != "day" {
+			p.Days = temperatures
+		}
+		points = append(points, p)
+	}
+	return points, valid
+}
+
+// avoided puts baseline minus actual of each reporting day into the ledger.
+func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) error {
+	factor, prices, err := e.worth(m.Energy)
+	if err != nil {
+		return err
+	}
+	n := e.grid.n()
+	jac := make([][]float64, n)
+	weights := map[metering.Indicator][]float64{metering.EnergyAvoidedMWh: make([]float64, n)}
+	if factor.Amount != 0 {
+		weights[metering.CO2eAvoidedTonnes] = make([]float64, n)
+	}
+	if prices != nil {
+		weights[metering.MoneySavedEUR] = make([]float64, n)
+	}
+	columns := fitColumns(m, fit)
+	adjusted, masked := e.adjustments(m), 0
+	lengths := stepLengths(steps)
+	if adjusted != nil && e.Unadjusted == nil {
+		e.Unadjusted = make([]float64, n)
+	}
+	for d := e.first; d < e.last; d++ {
+		day := &days[d]
+		ok := day.known && day.driven
+		if !ok {
+			masked++
+		}
+		x := make([]float64, len(columns))
+		for k, c := range columns {
+			x[k] = day.x[c]
+		}
+		base, g := fit.Predict(x)
+		jac[d] = g
+		saved := base - day.y
+		adj, adjHalf := 0.0, 0.0
+		if adjusted != nil && ok {
+			e.Unadjusted[d] += saved / 1000
+			adj, adjHalf = adjusted[d].kwh, adjusted[d].half
+		}
+		for _, i := range metering.Indicators {
+			w, used := weights[i]
+			if !used {
+				continue
+			}
+			en := e.ledger.entry(i)
+			if !ok {
+				e.cover(en, d, 0)
+				continue
+			}
+			switch i {
+			case metering.EnergyAvoidedMWh:
+				w[d] = 1.0 / 1000
+			case metering.CO2eAvoidedTonnes:
+				w[d] = factor.Amount / 1000
+			case metering.MoneySavedEUR:
+				w[d] = e.meanPrice(prices, d)
+			}
+			amount := float64((saved + adj) * w[d])
+			en.amount[d] += toMicro(amount)
+			e.cover(en, d, day.covered)
+			// A meter that counts too much does so in both periods: the saving scales.
+			en.source("site:" + string(m.Energy))[d] += float64(amount * e.siteAccuracy(m))
+			if adjHalf > 0 {
+				en.source("adjustments:" + string(m.Energy))[d] += float64(adjHalf * w[d])
+			}
+			if i == metering.CO2eAvoidedTonnes {
+				e.factorEffect(factor, d, amount)
+			}
+		}
+	}
+	for _, i := range metering.Indicators {
+		if w, used := weights[i]; used {
+			e.ledger.entry(i).models = append(e.ledger.entry(i).models, e.modelPart(fit, jac, steps, w, lengths))
+		}
+	}
+	if masked > 0 {
+		e.notes = append(e.notes, note{text: metering.Text{
+			FR: frCount(masked, "jour", "jours") + " sans relevé de " + string(m.Energy) + " ou sans variable explicative : aucune économie comptée ces jours-là.",
+			EN: enCount(masked, "day", "days") + " without readings of " + string(m.Energy) + " or of a driver: no saving counted on them."}})
+	}
+	e.rangeNotes(m, fit, days, columns)
+	return nil
+}
+
+// fitColumns are the positions, in the model's drivers, of those that the fit kept.
+func fitColumns(m *Model, fit *Fit) []int {
+	var cols []int
+	for _, d := range fit.drivers {
+		for j := range m.Drivers {
+			if m.Drivers[j].Name == d.Name {
+				cols = append(cols, j)
+			}
+		}
+	}
+	return cols
+}
+
+// stepLengths is, for each day, the number of days in its step.
+func stepLengths(steps []int) []float64 {
+	out := make([]float64, len(steps))
+	for i := 0; i < len(steps); {
+		j := i
+		for j < len(steps) && steps[j] == steps[i] {
+			j++
+		}
+		for k := i; k < j; k++ {
+			out[k] = float64(j - i)
+		}
+		i = j
+	}
+	return out
+}
+
+// siteAccuracy is the relative half width of the site's meters of this energy,
+// the largest of them.
+func (e *Evaluation) siteAccuracy(m *Model) float64 {
+	worst := 0.0
+	for i := range e.Plan.Meters {
+		if mt := &e.Plan.Meters[i]; mt.Role == RoleSite && mt.Energy == m.Energy {
+			rel, _ := e.accuracy(mt)
+			worst = max(worst, rel)
+		}
+	}
+	return worst
+}
+
+// modelPart gives the model's band of a period. The error of the coefficients
+// is shared with other models on the same weather.
+func (e *Evaluation) modelPart(fit *Fit, jac [][]float64, steps []int, w, lengths []float64) modelPart {
+	key := ""
+	for _, d := range fit.drivers {
+		if degrees(d.Kind) {
+			key = "weather:" + string(d.Series)
+			e.ledger.common[key] = true
+		}
+	}
+	return modelPart{key: key, band: func(i, j int) (coef, scatter float64) {
+		g := make([]float64, fit.P)
+		for d := i; d < j; d++ {
+			for k := range g {
+				g[k] += float64(w[d] * jac[d][k])
+			}
+		}
+		return fit.bands(g, steps[i:j], w[i:j], lengths[i:j])
+	}}
+}
+
+type dayAdjustment struct{ kwh, half float64 }
+
+// adjustments sums the accepted non-routine adjustments by day; nil when there
+// are none. Those not accepted are named and not counted.
+func (e *Evaluation) adjustments(m *Model) []dayAdjustment {
+	var out []dayAdjustment
+	for i := range e.Plan.Adjustments {
+		a := &e.Plan.Adjustments[i]
+		if a.Energy != m.Energy {
+			continue
+		}
+		at := note{from: a.From.Time(), to: a.To.Time()}
+		size := frNumber(a.KWhPerDay, 0) + " kWh par jour"
+		if a.AcceptedBy == "" {
+			at.text = metering.Text{FR: "Ajustement non périodique proposé, non compté : " + a.Reason.FR + " (" + size + ").",
+				EN: "Non-routine adjustment proposed, not counted: " + a.Reason.In("en") + " (" + enNumber(a.KWhPerDay, 0) + " kWh a day)."}
+			e.notes = append(e.notes, at)
+			continue
+		}
+		at.text = metering.Text{FR: "Ajustement non périodique accepté par " + a.AcceptedBy + " : " + a.Reason.FR + " (" + size + ").",
+			EN: "Non-routine adjustment accepted by " + a.AcceptedBy + ": " + a.Reason.In("en") + " (" + enNumber(a.KWhPerDay, 0) + " kWh a day)."}
+		e.notes = append(e.notes, at)
+		if out == nil {
+			out = make([]dayAdjustment, e.grid.n())
+		}
+		for d := range out {
+			if a.Holds(e.grid.days[d]) {
+				out[d].kwh += a.KWhPerDay
+				out[d].half += a.Half90
+			}
+		}
+	}
+	return out
+}
+
+// fitNotes says how good the baseline is where a reader should know.
+func (e *Evaluation) fitNotes(m *Model, f *Fit, valid int) {
+	if valid < wantBaseline {
+		e.notes = append(e.notes, note{text: metering.Text{
+			FR: "Période de référence courte : " + strconv.Itoa(valid) + " jours valides ; toutes les saisons ne sont pas vues.",
+			EN: "Short baseline: " + strconv.Itoa(valid) + " valid days; not every season is seen."}})
+	}
+	if f.CVRMSE > maxCVRMSE {
+		e.notes = append(e.notes, note{text: metering.Text{
+			FR: "Modèle de référence dispersé : CV(RMSE) de " + frNumber(100*f.CVRMSE, 0) + " % (ASHRAE Guideline 14 : 25 % au plus).",
+			EN: "Scattered baseline model: CV(RMSE) of " + enNumber(100*f.CVRMSE, 0) + " % (ASHRAE Guideline 14: at most 25 %)."}})
+	}
+}
+
+// rangeNotes says when drivers leave the range that the baseline saw.
+func (e *Evaluation) rangeNotes(m *Model, f *Fit, days []siteDay, columns []int) {
+	for k, d := range f.drivers {
+		if d.Kind == DriverWorkday || d.Kind == DriverClosed {
+			continue
+		}
+		r := f.Ranges[d.Name]
+		slack := outsideMargin * (r[1] - r[0])
+		out, n := 0, 0
+		for i := e.first; i < e.last; i++ {
+			if !days[i].driven {
+				continue
+			}
+			n++
+			if v := days[i].x[columns[k]]; v < r[0]-slack || v > r[1]+slack {
+				out++
+			}
+		}
+		if m.Step == "day" && n > 0 && float64(out) > math.Max(1, outsideShare*float64(n)) {
+			e.notes = append(e.notes, note{text: metering.Text{
+				FR: "« " + d.Name + " » sort de la plage de la période de référence pendant " + frCount(out, "jour", "jours") + " : extrapolation.",
+				EN: "“" + d.Name + "” leaves the baseline's range on " + enCount(out, "day", "days") + ": extrapolation."}})
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"slices"
+
+	"github.com/thermie/thermie/access"
+	"github.com/thermie/thermie/api/chart"
+	"github.com/thermie/thermie/metering"
+)
+
+type opportunitiesPage struct {
+	Table  *table
+	Months *plot
+}
+
+// visibleOpportunities are those of companies that the person may see, best
+// first, each with only those uses whose company is visible too.
+func (v *visit) visibleOpportunities() ([]metering.Opportunity, error) {
+	all, err := v.s.o.Registry.Opportunities(v.Request().Context())
+	if err != nil {
+		return nil, err
+	}
+	var out []metering.Opportunity
+	for _, o := range all {
+		if o.Company == "" || !v.may(access.SeeOpportunities, o.Company) {
+			continue
+		}
+		o.Uses = slices.DeleteFunc(slices.Clone(o.Uses), func(u metering.Use) bool { return u.Company == "" || !v.may(access.SeeOpportunities, u.Company) })
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func showOpportunities(v *visit) error {
+	list, err := v.visibleOpportunities()
+	if err != nil {
+		return err
+	}
+	names, err := v.companyNames()
+	if err != nil {
+		return err
+	}
+	p := opportunitiesPage{}
+	if len(list) > 0 {
+		p.Table = newTable("", v.head("opportunity.one"), v.head("opportunity.grade"), v.headN("opportunity.mwh"), v.headN("opportunity.firm"),
+			v.headN("opportunity.temperature"), v.head("opportunity.best_use")).cards()
+		p.Months = v.opportunityMonths(list)
+	}
+	for i, o := range list {
+		best := cell{Text: v.t("opportunity.no_use")}
+		if len(o.Uses) > 0 {
+			u := o.Uses[0]
+			best = noted(names[u.Company], v.lang.Of(u.How))
+		}
+		amount, half := v.lang.PlusMinus(o.MWhPerYear, o.Half90)
+		if half != "" {
+			amount += "\u00a0± " + half
+		}
+		name := cell{Text: v.lang.Number(float64(i+1), 0) + ". " + v.lang.Of(o.Name), Href: "/opportunities/" + o.ID, Note: names[o.Company]}
+		p.Table.add(name,
+			noted(v.t("grade.short", o.Grade), v.t("grade."+o.Grade)), right(amount), right(v.lang.Amount(rough(o.FirmKW))),
+			right(v.temperatures(o)), best)
+	}
+	return v.page(http.StatusOK, "opportunities", v.t("nav.opportunities"), p)
+}
+
+func (v *visit) temperatures(o metering.Opportunity) string {
+	return v.t("opportunity.between", v.lang.Number(o.LowC, 0), v.lang.Number(o.HighC, 0))
+}
+
+// opportunityMonths shows when the heat comes, for the five largest.
+func (v *visit) opportunityMonths(list []metering.Opportunity) *plot {
+	m := chart.Bars{Unit: "MWh", Short: "MWh", Categories: v.months(), Stacked: true}
+	t := newTable("", append([]cell{v.head("opportunity.one")}, monthHeads(m.Categories)...)...)
+	t.Class = "compact"
+	for i, o := range list {
+		if i == 5 || len(o.MonthlyMWh) != 12 {
+			break
+		}
+		m.Series = append(m.Series, chart.Bar{Name: v.lang.Of(o.Name), Colour: "heat", Strength: 1 - 0.18*float64(i), Values: o.MonthlyMWh})
+		row := []cell{txt(v.lang.Of(o.Name))}
+		for _, x := range o.MonthlyMWh {
+			row = append(row, right(v.lang.Number(x, 0)))
+		}
+		t.add(row...)
+	}
+	if len(m.Series) == 0 {
+		return nil
+	}
+	p, err := (&plot{ID: "months", Title: v.t("opportunity.months_all"), Caption: v.t("opportunity.months_all_caption"), Table: t}).draw(m)
+	if err != nil {
+		v.s.o.Log.Error("dashboard: chart", "error", err)
+	}
+	return p
+}
+
+func (v *visit) months() []string {
+	var out []string
+	for m := range 12 {
+		out = append(out, v.lang.ShortMonth(monthOf(m)))
+	}
+	return out
+}
+
+func monthHeads(names []string) []cell {
+	var out []cell
+	for _, n := range names {
+		out = append(out, right(n))
+	}
+	return out
+}
+
+type opportunityPage struct {
+	Name, Company, Grade, GradeWhy string
+	Figures                        []compared
+	Why, Against, Next             string
+	Monotone, Bands, Months        *plot
+	Uses                           *table
+	SeenBy                         string
+}
+
+// bands are the temperature bands of an opportunity, in order, with the
+// strength of their colour.
+var bands = []struct {
+	key      string
+	strength float64
+}{{"<40", 0.25}, {"40-60", 0.45}, {"60-90", 0.65}, {"90-150", 0.85}, {">150", 1}}
+
+func showOpportunity(v *visit) error {
+	list, err := v.visibleOpportunities()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(o metering.Opportunity) bool { return o.ID == v.Param("opportunity") })
+	if i < 0 {
+		return errNotFound
+	}
+	o := list[i]
+	names, err := v.companyNames()
+	if err != nil {
+		return err
+	}
+	l := v.lang
+	p := opportunityPage{Name: l.Of(o.Name), Company: names[o.Company], Grade: v.t("grade.short", o.Grade), GradeWhy: v.t("grade." + o.Grade),
+		Why: l.Of(o.Why), Against: l.Of(o.Against), Next: l.Of(o.MeasureNext), SeenBy: v.seenBy(access.SeeOpportunities, o.Company)}
+	energy := l.Figure(metering.Figure{Indicator: metering.HeatDeliveredMWh, Amount: o.MWhPerYear, Half90: o.Half90})
+	p.Figures = []compared{
+		{v.t("opportunity.mwh_name"), v.t("figure.coverage", l.Percent(o.Coverage, 0)), energy},
+		{v.t("opportunity.typical"), v.t("opportunity.typical_note"), plain(l.Amount(rough(o.TypicalKW)), "kW")},
+		{v.t("opportunity.firm_name"), v.t("opportunity.firm_note"), plain(l.Amount(rough(o.FirmKW)), "kW")},
+		{v.t("opportunity.temperature_name"), l.N("opportunity.hours", int(math.Round(o.HoursAYear))), plain(l.Number(o.LowC, 0)+" – "+l.Number(o.HighC, 0), "°C")},
+	}
+	if p.Monotone, err = v.monotone(o); err != nil {
+		return err
+	}
+	if p.Bands, err = v.bands(o); err != nil {
+		return err
+	}
+	if p.Months, err = v.monthly(o); err != nil {
+		return err
+	}
+	if len(o.Uses) > 0 {
+		p.Uses = newTable("", v.head("company.one"), v.head("use.how"), v.headN("use.mwh"), v.headN("use.co2e"), v.headN("use.distance"), v.headN("use.payback")).cards()
+	}
+	for _, u := range o.Uses {
+		payback := v.t("use.no_payback")
+		if u.PaybackYearsH > 0 {
+			payback = v.t("use.years", l.Number(u.PaybackYears, 1), l.Number(u.PaybackYearsH, 1))
+		}
+		how := l.Of(u.How)
+		if u.COP > 0 {
+			how += v.t("use.cop", l.Number(u.COP, 1))
+		}
+		p.Uses.add(txt(names[u.Company]), txt(how), right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback))
+	}
+	return v.page(http.StatusOK, "opportunity", p.Name, p)
+}
+
+// monotone draws what is known of the load-duration curve: the power that is
+// there half of the operating hours and nine tenths of them. Between and
+// beyond these nothing is claimed, so it is a staircase of guaranteed power.
+func (v *visit) monotone(o metering.Opportunity) (*plot, error) {
+	if o.HoursAYear <= 0 || o.TypicalKW <= 0 {
+		return nil, nil
+	}
+	points := []chart.Point{{X: 0, Y: o.TypicalKW}, {X: o.HoursAYear / 2, Y: o.TypicalKW}, {X: o.HoursAYear * 0.9, Y: o.FirmKW}}
+	t := newTable("", v.headN("monotone.hours"), v.headN("monotone.power"))
+	for _, p := range points[1:] {
+		t.add(right(v.lang.Amount(rough(p.X))), right(v.lang.Amount(rough(p.Y))))
+	}
+	p := &plot{ID: "monotone", Title: v.t("monotone.title"), Caption: v.t("monotone.caption"), Table: t}
+	return p.draw(chart.Time{Axis: "number", XUnit: v.t("monotone.hours"), Unit: "kW", Short: "kW", Zero: true, To: 8760,
+		Series: []chart.Line{{Name: v.t("monotone.power"), Colour: "heat", Shape: "stair", Area: true, Points: points}},
+		Levels: []chart.Mark{{At: o.TypicalKW, Label: v.t("monotone.typical")}, {At: o.FirmKW, Label: v.t("monotone.firm")}}})
+}
+
+// bands shows the yearly heat by temperature band.
+func (v *visit) bands(o metering.Opportunity) (*plot, error) {
+	m := chart.Bars{Unit: v.t("axis.a_year", "MWh"), Short: "MWh"}
+	bar := chart.Bar{Name: v.t("bands.heat"), Colour: "heat"}
+	t := newTable("", v.head("bands.band"), v.headN("bands.heat"))
+	total := 0.0
+	for _, b := range bands {
+		m.Categories = append(m.Categories, v.t("band."+b.key))
+		bar.Values = append(bar.Values, o.MWhByBand[b.key])
+		t.add(txt(v.t("band."+b.key)), right(v.lang.Amount(rough(o.MWhByBand[b.key]))))
+		total += o.MWhByBand[b.key]
+	}
+	if total <= 0 {
+		return nil, nil
+	}
+	m.Series = []chart.Bar{bar}
+	return (&plot{ID: "bands", Title: v.t("bands.title"), Caption: v.t("bands.caption"), Table: t}).draw(m)
+}
+
+// monthly shows the year's heat month by month.
+func (v *visit) monthly(o metering.Opportunity) (*plot, error) {
+	if len(o.MonthlyMWh) != 12 {
+		return nil, nil
+	}
+	m := chart.Bars{Unit: "MWh", Short: "MWh", Categories: v.months(), Series: []chart.Bar{{Name: v.t("bands.heat"), Colour: "heat", Values: o.MonthlyMWh}}}
+	t := newTable("", v.head("frame.month"), right("MWh"))
+	for i, x := range o.MonthlyMWh {
+		t.add(txt(m.Categories[i]), right(v.lang.Amount(rough(x))))
+	}
+	return (&plot{ID: "months", Title: v.t("opportunity.months"), Caption: v.t("opportunity.months_caption"), Table: t}).draw(m)
+}

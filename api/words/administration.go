@@ -1,0 +1,50 @@
+package words
+
+// administration are the texts about people and the audit trail.
+var administration = map[string]entry{
+	"people.lead":      {FR: "Qui peut se connecter, et dans quel rôle. L'administration ne voit aucun chiffre des entreprises.", EN: "Who may sign in, and in which role. The administrator sees no figure of any company."},
+	"people.name":      {FR: "Personne", EN: "Person"},
+	"people.role":      {FR: "Rôle", EN: "Role"},
+	"people.company":   {FR: "Entreprise", EN: "Company"},
+	"people.language":  {FR: "Langue", EN: "Language"},
+	"people.state":     {FR: "Compte", EN: "Account"},
+	"people.active":    {FR: "actif", EN: "active"},
+	"people.disabled":  {FR: "désactivé", EN: "disabled"},
+	"people.sign_in":   {FR: "Dernière connexion", EN: "Last sign-in"},
+	"people.count":     {FR: "# compte|# comptes", EN: "# account|# accounts"},
+	"people.how":       {FR: "Créer, changer ou désactiver un compte", EN: "Create, change or disable an account"},
+	"people.how_note":  {FR: "Sur le serveur, en ligne de commande ; le mot de passe est demandé, jamais écrit.", EN: "On the server, at the command line; the password is asked for, never written."},
+	"people.can":       {FR: "Ce que voit chaque rôle", EN: "What each role sees"},
+	"people.can_note":  {FR: "Les règles sont dans le programme, au même endroit pour toutes les pages ; un changement de rôle vaut dès la page suivante.", EN: "The rules are in the program, in one place for all pages; a changed role counts from the next page on."},
+	"people.can.head":  {FR: "Peut voir", EN: "May see"},
+	"people.empty":     {FR: "Aucun compte.", EN: "No account."},
+	"people.empty_why": {FR: "Créer le premier sur le serveur, en ligne de commande.", EN: "Create the first one on the server, at the command line."},
+
+	"people.can.installer":     {FR: "passerelles et compteurs, relevés des 7 derniers jours ; aucun chiffre d'économie", EN: "gateways and meters, readings of the last 7 days; no savings, no money"},
+	"people.can.company":       {FR: "ses propres données, ses synergies et le flux partagé", EN: "its own data, its synergies and the shared flow"},
+	"people.can.animator":      {FR: "chiffres de toutes les synergies ; d'une entreprise, ce qu'elle a consenti", EN: "figures of all synergies; of a company, what it consented to"},
+	"people.can.verifier":      {FR: "tout, avec les preuves, sans rien changer", EN: "everything with its evidence, changing nothing"},
+	"people.can.funder":        {FR: "indicateurs sous secret statistique et rapports scellés", EN: "indicators under disclosure control and sealed reports"},
+	"people.can.administrator": {FR: "personnes et journal ; aucune donnée d'entreprise", EN: "people and audit trail; no company data"},
+
+	"audit.lead":      {FR: "Qui a fait quoi, et quand. Rien ne peut en être retiré.", EN: "Who did what, and when. Nothing can be taken from it."},
+	"audit.at":        {FR: "Quand", EN: "When"},
+	"audit.who":       {FR: "Qui", EN: "Who"},
+	"audit.what":      {FR: "Quoi", EN: "What"},
+	"audit.subject":   {FR: "Sur", EN: "On"},
+	"audit.detail":    {FR: "Détail", EN: "Detail"},
+	"audit.last":      {FR: "Le dernier acte.|Les # derniers actes.", EN: "The last act.|The last # acts."},
+	"audit.more":      {FR: "Voir plus ancien", EN: "Show older"},
+	"audit.empty":     {FR: "Journal vide.", EN: "The audit trail is empty."},
+	"audit.empty_why": {FR: "Le premier acte, souvent l'import du programme, paraîtra ici.", EN: "The first act, often the import of the programme, appears here."},
+	"audit.system":    {FR: "le système", EN: "the system"},
+
+	"act.import": {FR: "import du programme", EN: "import of the programme"},
+
+	"problem.whole":        {FR: "« %s=%s » : attendu un nombre entier de %s à %s.", EN: "“%s=%s”: want a whole number from %s to %s."},
+	"problem.instant":      {FR: "« %s=%s » : attendu une date (2026-11-24) ou un instant (2026-11-24T08:00:00Z).", EN: "“%s=%s”: want a date (2026-11-24) or an instant (2026-11-24T08:00:00Z)."},
+	"problem.period_order": {FR: "La période finit avant de commencer : « from » doit précéder « to ».", EN: "The period ends before it begins: “from” must come before “to”."},
+	"problem.period_long":  {FR: "La période dépasse # jour.|La période dépasse # jours.", EN: "The period is longer than # day.|The period is longer than # days."},
+	"problem.kind":         {FR: "« %s » n'est pas une sorte de période : day, month, quarter, year ou to_date.", EN: "“%s” is not a kind of period: day, month, quarter, year or to_date."},
+	"problem.recent":       {FR: "Votre rôle lit le dernier jour seulement.|Votre rôle lit les # derniers jours seulement.", EN: "Your role reads the last day only.|Your role reads the last # days only."},
+}

@@ -1,0 +1,41 @@
+package words
+
+// overview holds the overview and the sign-in page.
+var overview = map[string]entry{
+	"signin.title":    {FR: "Se connecter", EN: "Sign in"},
+	"signin.lead":     {FR: "Ce que les synergies du territoire %s économisent, mesuré et vérifiable.", EN: "What the synergies of %s save, measured and open to verification."},
+	"signin.email":    {FR: "Adresse e-mail", EN: "E-mail address"},
+	"signin.password": {FR: "Mot de passe", EN: "Password"},
+	"signin.submit":   {FR: "Se connecter", EN: "Sign in"},
+	"signin.help":     {FR: "Mot de passe oublié ? Demandez-en un nouveau à l'administration du programme.", EN: "Forgotten your password? Ask the programme's administrator for a new one."},
+	"signin.refused":  {FR: "Adresse ou mot de passe incorrect. Vérifiez les deux et réessayez.", EN: "Wrong address or password. Check both and try again."},
+	"signin.too_many": {FR: "Trop d'essais manqués : cette adresse est bloquée pour quelque temps. Réessayez dans quelques minutes.", EN: "Too many failed attempts: this address is locked for a while. Try again in a few minutes."},
+
+	"overview.title":     {FR: "Vue d'ensemble", EN: "Overview"},
+	"overview.sub":       {FR: "%s entre %s", EN: "%s between %s"},
+	"overview.count":     {FR: "# synergie|# synergies", EN: "# synergy|# synergies"},
+	"overview.companies": {FR: "# entreprise|# entreprises", EN: "# company|# companies"},
+	"overview.quarter":   {FR: "Ce que les synergies économisent au %s", EN: "What the synergies save in %s"},
+	"overview.running":   {FR: "Le trimestre court encore : les chiffres vont jusqu'au %s, le prévu vaut pour la même durée.", EN: "The quarter is still running: figures go up to %s, the plan is for the same time."},
+	"overview.same_days": {FR: "%s, mêmes jours", EN: "%s, same days"},
+	"overview.was":       {FR: "%s : %s", EN: "%s: %s"},
+	"overview.to_date":   {FR: "Depuis le début du suivi", EN: "Since monitoring began"},
+	"overview.from_to":   {FR: "Du %s au %s, toutes synergies.", EN: "%s to %s, all synergies."},
+	"overview.empty":     {FR: "Pas encore d'économies chiffrées pour ce trimestre.", EN: "No savings worked out for this quarter yet."},
+	"overview.empty_why": {FR: "Elles apparaissent dès qu'une synergie a un plan de mesure et de vérification approuvé et une journée de relevés. Choisissez un autre trimestre ci-dessus.", EN: "They appear once a synergy has an approved measurement and verification plan and a day of readings. Choose another quarter above."},
+	"overview.flows":     {FR: "Qui donne quoi à qui", EN: "Who gives what to whom"},
+	"overview.todo":      {FR: "À traiter, par coût", EN: "To deal with, by cost"},
+	"overview.each":      {FR: "Synergie par synergie", EN: "Synergy by synergy"},
+	"overview.each_note": {FR: "Part du prévu : grandeur principale de la synergie, rapportée à ce que son plan attend sur la même durée. Sans ± : somme ou valeur sans intervalle déclaré.", EN: "Share of plan: the synergy's main quantity against what its plan expects over the same time. No ±: an amount stated without an interval."},
+	"overview.combined":  {FR: "Sommes : intervalles des compteurs combinés en quadrature ; ceux des émissions s'ajoutent, car les synergies partagent les mêmes facteurs.", EN: "Totals: intervals of meters are combined in quadrature; those of emissions add up, since synergies share the same factors."},
+
+	"flows.title":    {FR: "Échanges du %s", EN: "Exchanges of %s"},
+	"flows.caption":  {FR: "À gauche qui donne, à droite qui reçoit. La largeur suit les MWh livrés ; un échange sans énergie (eau, matière) est un filet de largeur constante. Un partage de service n'a pas de sens de circulation : il figure au tableau seulement.", EN: "Givers left, takers right. Width follows the MWh delivered; an exchange without energy (water, material) is a thread of constant width. A shared service flows nowhere: it is in the table only."},
+	"flows.empty":    {FR: "Aucun échange chiffré pour ce trimestre.", EN: "No exchange with figures in this quarter."},
+	"flows.from":     {FR: "De", EN: "From"},
+	"flows.to":       {FR: "Vers", EN: "To"},
+	"flows.what":     {FR: "Échange", EN: "Exchange"},
+	"flows.amount":   {FR: "Quantité", EN: "Amount"},
+	"flows.together": {FR: "en commun", EN: "shared"},
+	"flows.site":     {FR: "sur son propre site", EN: "on its own site"},
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thermie/thermie/cmd/frame"
+	"github.com/thermie/thermie/ledger"
+	"github.com/thermie/thermie/pki"
+	"github.com/thermie/thermie/proof"
+)
+
+func ledgerCommand() *cobra.Command {
+	var dir, keysPath string
+	c := &cobra.Command{
+		Use:   "ledger",
+		Short: "Prove the tamper-evident ledger, or one leaf of it",
+		Long: `Works on a ledger's folder and the programme's public keys (keys/keys.json in the data
+folder). "check" may run beside an idle server; "prove" needs the server to be stopped.`,
+		Example: `  thermie ledger check --data /var/lib/thermie
+  thermie ledger prove --data /var/lib/thermie 4711 > proof.txt`,
+	}
+	c.PersistentFlags().StringVar(&dir, "data", "/var/lib/thermie", "the server's data folder")
+	c.PersistentFlags().StringVar(&keysPath, "keys", "", "public keys (default: keys/keys.json in the data folder)")
+	c.AddCommand(&cobra.Command{
+		Use:   "check",
+		Short: "Compute the whole tree anew and compare it with what was signed",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return checkLedger(c, dir, keysPath) },
+	}, &cobra.Command{
+		Use:   "prove INDEX",
+		Short: "Print the C2SP tlog-proof of one leaf",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return proveLeaf(c, dir, keysPath, args[0]) },
+	})
+	return c
+}
+
+func publishedKeys(dir, path string) (proof.Keys, error) {
+	if path == "" {
+		path = filepath.Join(dir, "keys", "keys.json")
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return proof.Keys{}, frame.Usage(fmt.Errorf("public keys: %w", err))
+	}
+	k, err := proof.ParseKeys(b)
+	if err != nil {
+		return k, frame.Usage(fmt.Errorf("%s: %w", path, err))
+	}
+	return k, nil
+}
+
+func checkLedger(c *cobra.Command, dir, keysPath string) error {
+	keys, err := publishedKeys(dir, keysPath)
+	if err != nil {
+		return err
+	}
+	bar := newBar(c.ErrOrStderr())
+	report, err := ledger.Check(c.Context(), filepath.Join(dir, "ledger"), keys.Origin, keys.Ledger, bar.show)
+	bar.end()
+	for _, f := range report.Faults {
+		fmt.Fprintln(c.OutOrStdout(), f)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.OutOrStdout(), "ledger %s: %d leaves proved, root %s", keys.Origin, report.Size, report.Root)
+	if report.Unsigned > 0 {
+		fmt.Fprintf(c.OutOrStdout(), "; %d more wait for the next checkpoint", report.Unsigned)
+	}
+	fmt.Fprintln(c.OutOrStdout())
+	return nil
+}
+
+func proveLeaf(c *cobra.Command, dir, keysPath, text string) error {
+	index, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return frame.Usage(fmt.Errorf("index %q is not a number", text))
+	}
+	keys, err := publishedKeys(dir, keysPath)
+	if err != nil {
+		return err
+	}
+	signer, err := ledgerSigner(dir, keys)
+	if err != nil {
+		return err
+	}
+	l, err := ledger.Open(filepath.Join(dir, "ledger"), ledger.Options{Origin: keys.Origin, Signer: signer})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	p, err := l.Prove(c.Context(), index)
+	if err != nil {
+		return err
+	}
+	_, err = c.OutOrStdout().Write(p)
+	return err
+}
+
+// ledgerSigner is the ledger's signing key: a new checkpoint is signed when
+// leaves wait for one.
+func ledgerSigner(dir string, keys proof.Keys) (ed25519.PrivateKey, error) {
+	path := filepath.Join(dir, "keys", "ledger.key")
+	if _, err := os.Stat(path); err != nil {
+		return nil, err // pki.SigningKey would make one
+	}
+	k, err := pki.SigningKey(path)
+	if err != nil {
+		return nil, err
+	}
+	if !k.Public().(ed25519.PublicKey).Equal(keys.Ledger) {
+		return nil, fmt.Errorf("%s: ledger.key is not the key that keys.json publishes", dir)
+	}
+	return k, nil
+}

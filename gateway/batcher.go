@@ -1,0 +1,202 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/thermie/thermie/batch"
+	"github.com/thermie/thermie/gateway/outbox"
+	"github.com/thermie/thermie/metering"
+)
+
+const (
+	// maxHeld bounds the readings in memory while the outbox takes none: 16 MB,
+	// some hours of a site.
+	maxHeld = 200_000
+	// putReadings bounds what is put at once, so that what was held goes into the
+	// room that there is.
+	putReadings = 10_000
+	// lookEvery is how often the clock is looked at, at most.
+	lookEvery = time.Second
+)
+
+// putter is the part of an outbox that a batcher fills.
+type putter interface {
+	Put(clock batch.Clock, closedAt int64, readings []metering.Reading) error
+}
+
+// batcher collects readings and puts them into the outbox each interval of the
+// clock. Workers that add never wait for the disk.
+type batcher struct {
+	box      putter
+	interval time.Duration
+	clock    *watchedClock
+	log      *slog.Logger
+	max      int
+
+	mu       sync.Mutex
+	held     []metering.Reading
+	latest   map[metering.SeriesID]metering.Reading
+	lost     uint64 // readings given up for want of memory
+	fault    string // why the outbox takes none
+	state    batch.Clock
+	closedAt time.Time // last batch
+	jumped   time.Duration
+}
+
+func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *slog.Logger) *batcher {
+	return &batcher{box: box, interval: interval, clock: clock, log: log, max: maxHeld,
+		latest: make(map[metering.SeriesID]metering.Reading), state: clock.system(), closedAt: clock.last}
+}
+
+// add takes readings; it does not block. When memory is full the oldest go.
+func (b *batcher) add(readings []metering.Reading) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = append(b.held, readings...)
+	if over := len(b.held) - b.max; over > 0 {
+		if b.lost == 0 {
+			b.log.Error("readings lost: the disk takes none and memory is full", "held", b.max)
+		}
+		b.lost += uint64(over)
+		b.held = append(b.held[:0], b.held[over:]...)
+	}
+	for _, r := range readings {
+		b.latest[r.Series] = r
+	}
+}
+
+// run closes batches until ctx ends. The last one is closed by whoever calls
+// close afterwards, when nothing is added any more.
+func (b *batcher) run(ctx context.Context) {
+	due := next(b.clock.last, b.interval)
+	for {
+		wait := min(max(due.Sub(b.clock.now()), 0), lookEvery)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		due = b.tick(due)
+	}
+}
+
+// next is the first multiple of an interval on the clock after an instant.
+func next(after time.Time, interval time.Duration) time.Time {
+	return after.Truncate(interval).Add(interval)
+}
+
+// tick looks at the clock, closes the batch that is due and returns when the
+// next one is.
+func (b *batcher) tick(due time.Time) time.Time {
+	now, jump := b.clock.look()
+	if jump != 0 {
+		b.jump(now, jump)
+		due = next(now, b.interval)
+	}
+	if now.Before(due) {
+		b.mu.Lock()
+		b.state = b.clock.system()
+		b.mu.Unlock()
+		return due
+	}
+	b.close(now)
+	return next(now, b.interval)
+}
+
+// jump takes notice that somebody set the clock. Readings of before the clock
+// was set for the first time get the time that it should have been, and say so.
+func (b *batcher) jump(now time.Time, by time.Duration) {
+	b.log.Warn("the clock was set", "by", by, "now", now.UTC())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.jumped += by
+	for i := range b.held {
+		r := &b.held[i]
+		if r.At >= earliest.UnixMilli() {
+			continue
+		}
+		r.At += by.Milliseconds()
+		if r.Quality.Level == metering.Good {
+			r.Quality = metering.Quality{Level: metering.Suspect, Reason: metering.ClockOff}
+		}
+	}
+}
+
+// close puts what is held into the outbox. What the outbox does not take stays.
+func (b *batcher) close(now time.Time) {
+	b.mu.Lock()
+	batchClock := b.clock.system()
+	b.state = batchClock
+	if b.jumped != 0 {
+		batchClock = batch.Clock{OffsetMillis: b.jumped.Milliseconds()}
+	}
+	readings := b.held
+	b.held = nil
+	b.mu.Unlock()
+
+	put, err := b.put(batchClock, now, readings)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closedAt = now
+	if err == nil {
+		if b.fault != "" {
+			b.log.Info("readings are kept on disk again", "lost", b.lost)
+		}
+		b.fault, b.jumped, b.lost = "", 0, 0
+		return
+	}
+	b.held = append(readings[put:], b.held...)
+	fault := err.Error()
+	if errors.Is(err, outbox.ErrFull) {
+		fault = "disk full: " + fault
+	}
+	if b.fault == "" {
+		b.log.Error("readings are held in memory, the outbox takes none", "held", len(b.held), "error", err)
+	}
+	b.fault = fault
+}
+
+func (b *batcher) put(clock batch.Clock, now time.Time, readings []metering.Reading) (put int, err error) {
+	if now.Before(earliest) {
+		return 0, fmt.Errorf("the clock was never set, it shows %s: readings wait in memory for the time", now.UTC().Format(time.DateTime))
+	}
+	for put < len(readings) {
+		n := min(len(readings)-put, putReadings)
+		if err := b.box.Put(clock, now.UnixMilli(), readings[put:put+n]); err != nil {
+			return put, err
+		}
+		put += n
+	}
+	return put, nil
+}
+
+// snapshot tells what ails the batcher, the clock, and the latest readings.
+func (b *batcher) snapshot() (fault string, clock batch.Clock, closed time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fault = b.fault
+	if fault != "" {
+		fault = fmt.Sprintf("%s; %d readings in memory", fault, len(b.held))
+	}
+	if b.lost > 0 {
+		fault = fmt.Sprintf("%s, %d lost", fault, b.lost)
+	}
+	return fault, b.state, b.closedAt
+}
+
+func (b *batcher) readings() map[metering.SeriesID]metering.Reading {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make(map[metering.SeriesID]metering.Reading, len(b.latest))
+	for id, r := range b.latest {
+		out[id] = r
+	}
+	return out
+}

@@ -1,0 +1,195 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/thermie/thermie/batch"
+	"github.com/thermie/thermie/firmware-configs/profile"
+	"github.com/thermie/thermie/gateway/outbox"
+	"github.com/thermie/thermie/gateway/poll"
+)
+
+// Config is gateway.yaml; deploy/gateway.example.yaml explains every key.
+// Relative paths in it are taken from the file's folder.
+type Config struct {
+	Gateway       string        `yaml:"gateway"`
+	Territory     string        `yaml:"territory"`
+	Origin        batch.Origin  `yaml:"origin"`
+	Data          string        `yaml:"data"`
+	BatchInterval time.Duration `yaml:"batch_interval"`
+	Broker        Broker        `yaml:"broker"`
+	IngestKey     string        `yaml:"ingest_key"` // base64 of the Ed25519 key that signs receipts
+	Profiles      string        `yaml:"profiles"`   // folder of own meter profiles
+	Buses         []Bus         `yaml:"buses"`
+	Spool         Spool         `yaml:"spool"`
+	Listen        string        `yaml:"listen"` // status page and metrics, loopback only; "" for none
+	Log           Log           `yaml:"log"`
+
+	file  string
+	hash  batch.Hash
+	buses []poll.Bus
+}
+
+// Broker says where batches go.
+type Broker struct {
+	URL          string `yaml:"url"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+	CAFile       string `yaml:"ca_file"`
+	CertFile     string `yaml:"cert_file"`
+	KeyFile      string `yaml:"key_file"`
+}
+
+// Bus is one way to meters.
+type Bus struct {
+	ID       string        `yaml:"id"`
+	Type     string        `yaml:"type"` // tcp, rtu, rtu-over-tcp
+	Address  string        `yaml:"address"`
+	Device   string        `yaml:"device"`
+	Baud     int           `yaml:"baud"`
+	Parity   string        `yaml:"parity"`
+	StopBits int           `yaml:"stop_bits"`
+	RS485    *RS485        `yaml:"rs485"`
+	Timeout  time.Duration `yaml:"timeout"`
+	Quiet    time.Duration `yaml:"quiet"`
+	Meters   []Meter       `yaml:"meters"`
+}
+
+// RS485 has the serial driver steer the line's direction with RTS.
+type RS485 struct {
+	RTSHighDuringSend bool          `yaml:"rts_high_during_send"`
+	RTSHighAfterSend  bool          `yaml:"rts_high_after_send"`
+	ReceiveDuringSend bool          `yaml:"receive_during_send"`
+	DelayBeforeSend   time.Duration `yaml:"delay_before_send"`
+	DelayAfterSend    time.Duration `yaml:"delay_after_send"`
+}
+
+// Meter is one meter on a bus.
+type Meter struct {
+	ID       string        `yaml:"id"`
+	Unit     int           `yaml:"unit"`
+	Profile  string        `yaml:"profile"`
+	Interval time.Duration `yaml:"interval"`
+	Channel  int           `yaml:"channel"`
+	Pulse    *Pulse        `yaml:"pulse"`
+}
+
+// Pulse says what one pulse of a module's input is worth.
+type Pulse struct {
+	Quantity string `yaml:"quantity"`
+	Weight   string `yaml:"weight"`
+	Unit     string `yaml:"unit"`
+}
+
+// Spool bounds what waits on disk.
+type Spool struct {
+	MaxBytes int64  `yaml:"max_bytes"`
+	WhenFull string `yaml:"when_full"` // refuse, drop_oldest
+}
+
+// Log says how much is logged, and how.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Defaults of Config.
+const (
+	DefaultData          = "/var/lib/thermie-gateway"
+	DefaultBatchInterval = time.Minute
+	DefaultInterval      = 10 * time.Second
+)
+
+// maxConfig bounds the file.
+const maxConfig = 4 << 20
+
+// LoadConfig reads and checks a configuration file, and the meter profiles that
+// it names. Unknown keys are errors. An error names the file, the line and the
+// key; nothing is opened but files.
+func LoadConfig(path string) (Config, error) {
+	text, err := readBounded(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	c := Config{Origin: batch.Measured, Data: DefaultData, BatchInterval: DefaultBatchInterval,
+		Spool: Spool{MaxBytes: outbox.DefaultMaxBytes, WhenFull: "refuse"}, Log: Log{Level: "info", Format: "text"}}
+	c.file, c.hash = path, batch.HashOf(text)
+	k := &checker{file: path}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := yaml.Unmarshal(text, &k.root); err != nil {
+		return Config{}, k.syntax(err)
+	}
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, k.syntax(err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("%s: more than one YAML document", path)
+	}
+	for _, p := range []*string{&c.Data, &c.Profiles, &c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(path), *p)
+		}
+	}
+	if err := k.config(&c); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxConfig {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxConfig)
+	}
+	return b, nil
+}
+
+// Hash is the SHA-256 of the file, as batches and the status name it.
+func (c *Config) Hash() batch.Hash { return c.hash }
+
+// PollBuses are the buses with their profiles, ready for poll.New.
+func (c *Config) PollBuses() []poll.Bus { return c.buses }
+
+// Library returns the built-in profiles and, over them, those of the folder.
+func (c *Config) Library() (*profile.Library, error) {
+	l, err := profile.Builtin()
+	if err != nil || c.Profiles == "" {
+		return l, err
+	}
+	if _, err := os.ReadDir(c.Profiles); err != nil {
+		return nil, err
+	}
+	own, err := profile.LoadDir(os.DirFS(c.Profiles))
+	if err != nil {
+		return nil, err
+	}
+	return l.Over(own), nil
+}
+
+// ingestKey decodes the key of ingest.
+func (c *Config) ingestKey() (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.DecodeString(c.IngestKey)
+	if err != nil || len(b) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%q is not an Ed25519 public key in base64 (44 characters, as `thermie` prints it)", c.IngestKey)
+	}
+	return b, nil
+}

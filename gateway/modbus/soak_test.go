@@ -1,0 +1,51 @@
+//go:build soak
+
+package modbus
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTenThousand makes ten thousand requests on each medium to devices with a
+// time-out of 200 ms that go wrong one time in five, in any way, or answer 10 to
+// 500 ms too late, one time in five or always. It takes about a minute:
+//
+//	go test -tags soak -run TenThousand -v ./gateway/modbus
+func TestTenThousand(t *testing.T) {
+	const timeout, quiet = 200 * time.Millisecond, 700 * time.Millisecond
+	const lines, reads = 60, 170
+	for _, m := range media {
+		var trials []*trial
+		for i := range lines {
+			r := rand.New(rand.NewPCG(uint64(i), 77))
+			fault := func(int) string {
+				if i%20 != 0 && r.IntN(5) > 0 { // one in twenty is always late
+					return ""
+				}
+				return "late"
+			}
+			if i%3 == 1 {
+				fault = anyFault(r, m, 5)
+			}
+			s := &nasty{late: between(r, timeout+10*time.Millisecond, timeout+500*time.Millisecond), fault: fault}
+			trials = append(trials, &trial{device: s, line: m.line(t, s, timeout, quiet), reads: reads, units: 2, seed: uint64(i)})
+		}
+		t.Run(string(m), func(t *testing.T) {
+			begin := time.Now()
+			runAll(trials)
+			right, failed := 0, 0
+			var late uint64
+			for _, x := range trials {
+				require.NoError(t, x.wrong)
+				right, failed, late = right+x.right, failed+x.failed, late+x.line.Stats().Late
+			}
+			require.Equal(t, lines*reads, right+failed)
+			t.Log(fmt.Sprintf("%d requests in %v: %d right, %d errors, 0 wrong; %d late frames thrown away", right+failed, time.Since(begin).Round(time.Second), right, failed, late))
+		})
+	}
+}

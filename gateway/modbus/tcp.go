@@ -1,0 +1,271 @@
+package modbus
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"time"
+)
+
+// tcpTransport carries questions over Modbus TCP.
+//
+// After a time-out with nothing received the connection is kept once: the late
+// answer is known by its transaction id and dropped. Everything that leaves the
+// stream in doubt (half a frame, a foreign frame, a second time-out in a row)
+// closes it.
+type tcpTransport struct {
+	e      Endpoint
+	dialer dialer
+	count  *counters
+
+	conn   net.Conn
+	asked  uint16 // questions on this connection, at most history
+	last   uint16 // transaction id of the last of them, as counted
+	missed int    // time-outs in a row
+	behind map[byte]overdue
+	buf    [4 * maxFrame]byte
+	have   int // bytes in buf
+	frame  [maxFrame]byte
+}
+
+// overdue is a question whose answer did not come in time. Until it comes, or for
+// the quiet time, its unit is not asked: it is busy, and would be late again.
+type overdue struct {
+	id    uint16
+	until time.Time
+}
+
+// history is how many questions back a late answer is still known.
+const history = 64
+
+// missedMost is how many time-outs in a row a connection survives, less one.
+const missedMost = 2
+
+func newTCP(e Endpoint, c *counters) *tcpTransport {
+	t := &tcpTransport{e: e, count: c, behind: map[byte]overdue{}}
+	t.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
+		t.conn, err = dialTCP(ctx, e)
+		return err
+	}}
+	return t
+}
+
+func (t *tcpTransport) doubt(unit byte) time.Time {
+	o, is := t.behind[unit]
+	if is && !time.Now().Before(o.until) {
+		delete(t.behind, unit)
+		return time.Time{}
+	}
+	return o.until
+}
+
+// settle listens until a unit is no more behind.
+func (t *tcpTransport) settle(ctx context.Context, unit byte, until time.Time) bool {
+	for {
+		end := t.doubt(unit)
+		if end.IsZero() {
+			return true
+		}
+		if ctx.Err() != nil || !time.Now().Before(until) {
+			return false
+		}
+		if end.After(until) {
+			end = until
+		}
+		if t.conn == nil {
+			pause(ctx, time.Until(end))
+			continue
+		}
+		if !t.listen(ctx, end) {
+			t.close()
+		}
+	}
+}
+
+// listen takes what comes out of a question, once, until an instant; false when
+// the connection is of no more use.
+func (t *tcpTransport) listen(ctx context.Context, until time.Time) bool {
+	if t.conn.SetReadDeadline(until) != nil {
+		return false
+	}
+	untouched := interrupt(ctx, t.conn)
+	n, err := t.conn.Read(t.buf[t.have:])
+	t.have += n
+	return untouched() && (err == nil || isTimeout(err)) && t.clean()
+}
+
+func (t *tcpTransport) close() error {
+	if t.conn == nil {
+		return nil
+	}
+	err := t.conn.Close()
+	t.conn, t.have, t.asked, t.missed = nil, 0, 0, 0
+	clear(t.behind)
+	return err
+}
+
+// Transaction ids on the wire are goburrow's count times an odd number, which
+// leads to every id once and back: a device that counts on by itself does not
+// arrive at our next id.
+const (
+	spread  = 40503
+	inverse = 30599 // spread * inverse = 1 modulo 2^16
+)
+
+func (t *tcpTransport) exchange(ctx context.Context, adu []byte) ([]byte, error) {
+	count := binary.BigEndian.Uint16(adu)
+	binary.BigEndian.PutUint16(adu, count*spread)
+	for {
+		reused := t.conn != nil
+		if reused && !t.clean() {
+			t.close()
+			reused = false
+		}
+		if t.conn == nil {
+			if err := t.dialer.dial(ctx); err != nil {
+				return nil, err
+			}
+		}
+		t.last, t.asked = count, min(t.asked+1, history)
+		reply, err := t.ask(ctx, adu)
+		if err == nil {
+			t.missed = 0
+			return reply, nil
+		}
+		if _, broke := err.(broken); broke {
+			t.close()
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if reused {
+				continue // the device closed an idle connection: a read may be asked again
+			}
+			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		return nil, err
+	}
+}
+
+// broken is the error of a connection that failed.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
+
+// known says whether an id is that of an earlier question of this connection.
+func (t *tcpTransport) known(id uint16) bool {
+	back := t.last - id*inverse
+	return back >= 1 && back < t.asked
+}
+
+// clean drops what is left in the buffer of answers to earlier questions; false
+// when there is something else.
+func (t *tcpTransport) clean() bool {
+	for t.have > 0 {
+		// No question is open: the last one counts as an earlier one.
+		v, n := judgeTCP(t.buf[:t.have], t.last*spread, question{}, t.known)
+		switch v {
+		case unfinished:
+			return true // the rest is judged when it comes
+		case garbage:
+			return false
+		}
+		t.stale(n)
+	}
+	return true
+}
+
+func (t *tcpTransport) drop(n int) { t.have = copy(t.buf[:], t.buf[n:t.have]) }
+
+// stale drops a frame that answers an earlier question.
+func (t *tcpTransport) stale(n int) {
+	id := binary.BigEndian.Uint16(t.buf[:])
+	for unit, o := range t.behind {
+		if o.id == id {
+			delete(t.behind, unit)
+		}
+	}
+	t.drop(n)
+	t.count.late.Add(1)
+}
+
+// ask sends one question and waits for its answer.
+func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
+	q, id := ask(adu, 7), binary.BigEndian.Uint16(adu)
+	deadline := time.Now().Add(t.e.Timeout)
+	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
+		deadline = at
+	}
+	if err := t.conn.SetDeadline(deadline); err != nil {
+		return nil, broken{err}
+	}
+	untouched := interrupt(ctx, t.conn)
+	defer func() {
+		if !untouched() {
+			t.close()
+		}
+	}()
+	if _, err := t.conn.Write(adu); err != nil {
+		return nil, broken{err}
+	}
+	for {
+		v, n := judgeTCP(t.buf[:t.have], id, q, t.known)
+		switch v {
+		case answer:
+			reply := t.frame[:copy(t.frame[:], t.buf[:n])]
+			t.drop(n)
+			return reply, nil
+		case foreign:
+			t.stale(n)
+			continue
+		case unfinished:
+		default:
+			err := t.explain(v, q)
+			t.close()
+			return nil, err
+		}
+		got, err := t.conn.Read(t.buf[t.have:])
+		t.have += got
+		if got > 0 {
+			continue
+		}
+		if err != nil && isTimeout(err) {
+			return nil, t.late(ctx, q.unit, id)
+		}
+		if err != nil {
+			return nil, broken{err}
+		}
+	}
+}
+
+// late ends a question that was not answered in time.
+func (t *tcpTransport) late(ctx context.Context, unit byte, id uint16) error {
+	t.missed++
+	half := t.have
+	if t.e.Quiet > 0 {
+		t.behind[unit] = overdue{id, time.Now().Add(t.e.Quiet)}
+	}
+	if half > 0 || t.missed >= missedMost {
+		t.close()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case half > 0:
+		return fmt.Errorf("only %d bytes of an answer within %v: %w", half, t.e.Timeout, ErrBadFrame)
+	}
+	return fmt.Errorf("%w (%v)", ErrTimeout, t.e.Timeout)
+}
+
+func (t *tcpTransport) explain(v verdict, q question) error {
+	b := t.buf[:t.have]
+	switch {
+	case v == garbage:
+		return fmt.Errorf("% x is no answer to any question of this connection: %w", b[:min(len(b), 12)], ErrBadFrame)
+	case v == wrongSize:
+		return fmt.Errorf("an answer of %d bytes to a question for %d registers: %w", int(binary.BigEndian.Uint16(b[4:])), q.count, ErrBadFrame)
+	case b[6] != q.unit:
+		return fmt.Errorf("an answer of unit %d: %w", b[6], ErrBadFrame)
+	}
+	return fmt.Errorf("an answer with function %d to one with function %d: %w", b[7], q.function, ErrBadFrame)
+}

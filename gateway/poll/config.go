@@ -1,0 +1,263 @@
+package poll
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/thermie/thermie/firmware-configs/profile"
+	"github.com/thermie/thermie/gateway/modbus"
+	"github.com/thermie/thermie/metering"
+)
+
+// Pulse says what one pulse of an input is worth.
+type Pulse struct {
+	Quantity metering.Quantity
+	Weight   metering.Decimal // of one pulse, in Unit
+	Unit     metering.Unit
+}
+
+// Meter is a meter on a bus.
+type Meter struct {
+	ID       string
+	Unit     byte // Modbus unit id
+	Profile  *profile.Profile
+	Interval time.Duration
+	Channel  int    // input of a pulse or analogue module, else 0
+	Pulse    *Pulse // what a pulse input counts; nil: pulses
+}
+
+// Bus is a way to meters: one connection or one serial line.
+type Bus struct {
+	ID       string
+	Endpoint modbus.Endpoint
+	Meters   []Meter
+}
+
+// Options complete a worker. The zero Options drop the readings.
+type Options struct {
+	Emit func([]metering.Reading) // called from the worker, must not block
+	Now  func() time.Time         // nil: time.Now
+	Log  *slog.Logger
+}
+
+// shortest is the least interval of a meter.
+const shortest = 10 * time.Millisecond
+
+// field is one series of a meter.
+type field struct {
+	*profile.Field
+	series metering.SeriesID
+	unit   metering.Unit // of a missing reading: as configured, then as last read
+	pulse  *Pulse
+	watch  watch
+}
+
+// member is a meter as the worker sees it.
+type member struct {
+	Meter
+	fields []*field
+	due    time.Time // when it is to be read next; zero: at once
+	health health
+}
+
+// device is what answers to a unit id: a meter, or a module with several.
+type device struct {
+	unit    byte
+	profile *profile.Profile
+	members []*member
+
+	learned    Learned
+	silentCuts map[profile.Span]int // requests to which a device without exceptions stays silent
+	plans      map[string][]Request // by the members that are due
+	cost       Cost
+	turnaround time.Duration // as measured; 0: not yet
+	measured   int
+	planned    time.Duration // turnaround that the plans are made for
+
+	fails   int       // cycles without an answer, in a row
+	probe   time.Time // before it, a device that does not answer is not asked
+	read    time.Time // when its last readings were made
+	prime   time.Time // when a device that answers one question late is asked beforehand
+	running *job
+}
+
+// New makes the worker of a bus. It opens nothing; the error of a bad
+// configuration names the meter.
+func New(b Bus, o Options) (*Worker, error) {
+	if err := metering.CheckID(b.ID); err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	line, err := modbus.New(b.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("bus %s: %w", b.ID, err)
+	}
+	w, err := newWorker(b, line.Endpoint(), line, o)
+	if err != nil {
+		return nil, fmt.Errorf("bus %s: %w", b.ID, err)
+	}
+	return w, nil
+}
+
+func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
+	if o.Emit == nil {
+		o.Emit = func([]metering.Reading) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	w := &Worker{id: b.ID, endpoint: e, line: l, options: o, log: o.Log.With("bus", b.ID)}
+	if len(b.Meters) == 0 {
+		return nil, errors.New("no meters")
+	}
+	seen := map[string]bool{}
+	units := map[byte]*device{}
+	for i := range b.Meters {
+		m := &b.Meters[i]
+		if seen[m.ID] {
+			return nil, fmt.Errorf("meter %s is there twice", m.ID)
+		}
+		seen[m.ID] = true
+		x, err := newMember(*m, e)
+		if err != nil {
+			return nil, fmt.Errorf("meter %s: %w", m.ID, err)
+		}
+		w.order = append(w.order, x)
+		d := units[m.Unit]
+		if d == nil {
+			d = &device{unit: m.Unit, profile: m.Profile, plans: map[string][]Request{}, silentCuts: map[profile.Span]int{},
+				cost: CostOf(e, m.Profile.Timing.Turnaround), planned: m.Profile.Timing.Turnaround}
+			units[m.Unit] = d
+			w.devices = append(w.devices, d)
+		}
+		if err := d.add(x); err != nil {
+			return nil, fmt.Errorf("meter %s: %w", m.ID, err)
+		}
+	}
+	return w, nil
+}
+
+func (d *device) add(m *member) error {
+	if d.profile.ID != m.Profile.ID {
+		return fmt.Errorf("unit %d has profile %s for meter %s and profile %s here", d.unit, d.profile.ID, d.members[0].ID, m.Profile.ID)
+	}
+	for _, other := range d.members {
+		if other.Channel == m.Channel {
+			return fmt.Errorf("unit %d, channel %d is meter %s already", d.unit, m.Channel, other.ID)
+		}
+	}
+	d.members = append(d.members, m)
+	return nil
+}
+
+func newMember(m Meter, e modbus.Endpoint) (*member, error) {
+	if err := metering.CheckID(m.ID); err != nil {
+		return nil, err
+	}
+	switch {
+	case m.Profile == nil:
+		return nil, errors.New("no profile")
+	case e.Serial() && (m.Unit < 1 || m.Unit > 247):
+		return nil, fmt.Errorf("unit %d is not between 1 and 247", m.Unit)
+	case m.Interval < shortest:
+		return nil, fmt.Errorf("interval %v is below %v", m.Interval, shortest)
+	case m.Interval < m.Profile.Timing.MinPoll:
+		return nil, fmt.Errorf("interval %v is below %v, the shortest that profile %s allows", m.Interval, m.Profile.Timing.MinPoll, m.Profile.ID)
+	}
+	x := &member{Meter: m}
+	for i := range m.Profile.Fields {
+		f := &m.Profile.Fields[i]
+		if f.Channel != m.Channel {
+			continue
+		}
+		s := &field{Field: f, series: metering.Series(m.ID, f.Quantity), unit: f.Unit}
+		if f.Quantity == metering.PulseCount && m.Pulse != nil {
+			if err := m.Pulse.check(); err != nil {
+				return nil, err
+			}
+			s.pulse, s.series, s.unit = m.Pulse, metering.Series(m.ID, m.Pulse.Quantity), m.Pulse.Unit
+		}
+		x.fields = append(x.fields, s)
+	}
+	switch n := m.Profile.Channels(); {
+	case len(x.fields) == 0 && n > 0:
+		return nil, fmt.Errorf("channel %d: profile %s has the channels 1 to %d", m.Channel, m.Profile.ID, n)
+	case len(x.fields) == 0:
+		return nil, fmt.Errorf("channel %d: profile %s has no channels", m.Channel, m.Profile.ID)
+	}
+	if m.Pulse != nil {
+		if _, ok := m.Profile.Field(metering.PulseCount, m.Channel); !ok {
+			return nil, fmt.Errorf("pulse: profile %s counts no pulses on channel %d", m.Profile.ID, m.Channel)
+		}
+	}
+	return x, nil
+}
+
+func (p *Pulse) check() error {
+	info, known := p.Quantity.Info()
+	switch {
+	case !known:
+		return fmt.Errorf("pulse: quantity %q is not known", p.Quantity)
+	case info.Kind != metering.Counter:
+		return fmt.Errorf("pulse: %s is no quantity that pulses count", p.Quantity)
+	case !p.Quantity.Allows(p.Unit):
+		return fmt.Errorf("pulse: %s cannot be in %q: its units are %v", p.Quantity, p.Unit, info.Units)
+	case p.Weight.Coef <= 0:
+		return fmt.Errorf("pulse: weight %s is not above 0", p.Weight)
+	}
+	return nil
+}
+
+// plan is the plan for some of the device's members, made once.
+func (d *device) plan(members []*member) []Request {
+	key := make([]byte, 0, 16)
+	for _, m := range members {
+		key = append(key, m.ID...)
+		key = append(key, 0)
+	}
+	if p, ok := d.plans[string(key)]; ok {
+		return p
+	}
+	var fields []*profile.Field
+	for _, m := range members {
+		for _, f := range m.fields {
+			fields = append(fields, f.Field)
+		}
+	}
+	p := Plan(d.profile, fields, d.cost, d.learned)
+	d.plans[string(key)] = p
+	return p
+}
+
+// measure notes how long a device took to answer and plans anew when that is
+// far from what the plans were made for.
+func (d *device) measure(e modbus.Endpoint, latency time.Duration, words int) {
+	if !e.Serial() {
+		return // the round trip says little about what one more register takes
+	}
+	latency -= time.Duration(13+2*words)*e.Character() + e.Gap()
+	latency = max(latency, time.Millisecond)
+	if d.measured++; d.measured == 1 {
+		d.turnaround = latency
+	}
+	d.turnaround += (latency - d.turnaround) / 8
+	planned := cmp.Or(d.planned, usualTurnaround)
+	if d.measured >= 16 && (d.turnaround > planned*3/2 || d.turnaround < planned*2/3) {
+		d.measured, d.planned = 1, d.turnaround
+		d.cost = CostOf(e, d.turnaround)
+		clear(d.plans)
+	}
+}
+
+// load is the share of the bus that the device takes by the cost model.
+func (d *device) load() (share float64) {
+	for _, m := range d.members {
+		share += float64(d.cost.Of(d.plan([]*member{m}))) / float64(m.Interval)
+	}
+	return share
+}

@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thermie/thermie/metering"
+)
+
+// Query selects results. What is left zero does not select.
+type Query struct {
+	Synergy string
+	Kind    metering.PeriodKind
+	From    time.Time // results whose period overlaps [From, To)
+	To      time.Time
+}
+
+// PutResults stores results; one of the same synergy, kind and beginning is
+// replaced.
+func (r *Registry) PutResults(ctx context.Context, results []metering.Result) error {
+	return wrap(r.change(ctx, func(tx *sql.Tx) error {
+		put, err := tx.PrepareContext(ctx, `INSERT INTO results (synergy, kind, from_at, to_at, figures, notes, plan_hash, factor_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (synergy, kind, from_at) DO UPDATE SET to_at = excluded.to_at, figures = excluded.figures, notes = excluded.notes,
+			plan_hash = excluded.plan_hash, factor_set = excluded.factor_set`)
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		for _, x := range results {
+			figures, err := json.Marshal(x.Figures)
+			if err != nil {
+				return fmt.Errorf("synergy %s, %s from %s: %w", x.Synergy, x.Kind, x.From.Format(time.DateOnly), err)
+			}
+			notes, err := json.Marshal(x.Notes)
+			if err != nil {
+				return err
+			}
+			if _, err := put.ExecContext(ctx, x.Synergy, x.Kind, x.From.UnixMilli(), x.To.UnixMilli(), string(figures), string(notes), x.PlanHash, x.FactorSet); err != nil {
+				return fmt.Errorf("synergy %s, %s from %s: %w", x.Synergy, x.Kind, x.From.Format(time.DateOnly), err)
+			}
+		}
+		return nil
+	}), "put %d results", len(results))
+}
+
+// Results returns the results of a query, by synergy number, kind and beginning.
+func (r *Registry) Results(ctx context.Context, q Query) ([]metering.Result, error) {
+	where, args := []string{"1"}, []any{}
+	if q.Synergy != "" {
+		where, args = append(where, "r.synergy = ?"), append(args, q.Synergy)
+	}
+	if q.Kind != "" {
+		where, args = append(where, "r.kind = ?"), append(args, q.Kind)
+	}
+	if !q.From.IsZero() {
+		where, args = append(where, "r.to_at > ?"), append(args, q.From.UnixMilli())
+	}
+	if !q.To.IsZero() {
+		where, args = append(where, "r.from_at < ?"), append(args, q.To.UnixMilli())
+	}
+	all, err := list(ctx, r.db, readResult, `SELECT r.synergy, r.kind, r.from_at, r.to_at, r.figures, r.notes, r.plan_hash, r.factor_set
+		FROM results r JOIN synergies s ON s.id = r.synergy WHERE `+strings.Join(where, " AND ")+` ORDER BY s.number, r.synergy, r.kind, r.from_at`, args...)
+	return all, wrap(err, "results")
+}
+
+func readResult(s scanner) (x metering.Result, err error) {
+	var figures, notes []byte
+	if err := s.Scan(&x.Synergy, &x.Kind, instant{&x.From}, instant{&x.To}, &figures, &notes, &x.PlanHash, &x.FactorSet); err != nil {
+		return x, err
+	}
+	if err := json.Unmarshal(figures, &x.Figures); err != nil {
+		return x, fmt.Errorf("figures of synergy %s: %w", x.Synergy, err)
+	}
+	if err := json.Unmarshal(notes, &x.Notes); err != nil {
+		return x, fmt.Errorf("notes of synergy %s: %w", x.Synergy, err)
+	}
+	return x, nil
+}
+
+// PutOpportunities replaces the list of opportunities; the order is kept, best first.
+func (r *Registry) PutOpportunities(ctx context.Context, all []metering.Opportunity) error {
+	return wrap(r.change(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM opportunities"); err != nil {
+			return err
+		}
+		for n, o := range all {
+			b, err := json.Marshal(o)
+			if err != nil {
+				return fmt.Errorf("opportunity %s: %w", o.ID, err)
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO opportunities VALUES (?, ?, ?, ?)", o.ID, n, o.Company, string(b)); err != nil {
+				return fmt.Errorf("opportunity %s: %w", o.ID, err)
+			}
+		}
+		return nil
+	}), "put opportunities")
+}
+
+// Opportunities returns the list as it was put.
+func (r *Registry) Opportunities(ctx context.Context) ([]metering.Opportunity, error) {
+	all, err := list(ctx, r.db, readJSON[metering.Opportunity], "SELECT opportunity FROM opportunities ORDER BY position")
+	return all, wrap(err, "opportunities")
+}
+
+// MeterDay counts a meter's readings of one civil day.
+type MeterDay struct {
+	Meter    string    `json:"meter"`
+	Day      time.Time `json:"day"` // the day's first instant, Europe/Paris
+	Expected int       `json:"expected"`
+	Good     int       `json:"good"`
+	Suspect  int       `json:"suspect"`
+	Missing  int       `json:"missing"`
+}
+
+// PutCompleteness stores counts; those of the same meter and day are replaced.
+func (r *Registry) PutCompleteness(ctx context.Context, days []MeterDay) error {
+	return wrap(r.change(ctx, func(tx *sql.Tx) error {
+		put, err := tx.PrepareContext(ctx, `INSERT INTO completeness VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (meter, day) DO UPDATE SET
+			expected = excluded.expected, good = excluded.good, suspect = excluded.suspect, missing = excluded.missing`)
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		for _, d := range days {
+			if _, err := put.ExecContext(ctx, d.Meter, civilDay(d.Day), d.Expected, d.Good, d.Suspect, d.Missing); err != nil {
+				return fmt.Errorf("meter %s, %s: %w", d.Meter, civilDay(d.Day), err)
+			}
+		}
+		return nil
+	}), "put completeness")
+}
+
+// CompletenessQuery selects days in [From, To), of one meter or of all with "".
+type CompletenessQuery struct {
+	Meter string
+	From  time.Time
+	To    time.Time
+}
+
+// Completeness returns counts by meter and day.
+func (r *Registry) Completeness(ctx context.Context, q CompletenessQuery) ([]MeterDay, error) {
+	from, to := "0000", "9999"
+	if !q.From.IsZero() {
+		from = civilDay(q.From)
+	}
+	if !q.To.IsZero() {
+		// The day that holds To counts unless To is its first instant.
+		to = civilDay(q.To.Add(-time.Millisecond)) + "~"
+	}
+	all, err := list(ctx, r.db, func(s scanner) (d MeterDay, err error) {
+		var day string
+		if err := s.Scan(&d.Meter, &day, &d.Expected, &d.Good, &d.Suspect, &d.Missing); err != nil {
+			return d, err
+		}
+		d.Day, err = parseDay(day)
+		return d, err
+	}, "SELECT meter, day, expected, good, suspect, missing FROM completeness WHERE ? IN ('', meter) AND day >= ? AND day < ? ORDER BY meter, day", q.Meter, from, to)
+	return all, wrap(err, "completeness")
+}

@@ -1,0 +1,285 @@
+package influx
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/series"
+)
+
+const (
+	linesPerWrite = 10_000
+	dayMillis     = 24 * 3600 * 1000
+)
+
+// doubt remembers a write whose outcome is unknown. Repeating it does no harm;
+// any other write has to wait until the server cannot carry it out any more.
+type doubt struct {
+	pending  bool // and nothing has been answered since
+	upTo     uint64
+	readings int       // with upTo, the Apply that it belongs to
+	until    time.Time // when that is past, it is settled
+}
+
+// Apply implements [series.Store].
+func (s *Store) Apply(ctx context.Context, upTo uint64, readings []metering.Reading) error {
+	if err := s.apply(ctx, upTo, readings); err != nil {
+		return fmt.Errorf("apply to %s: %w", s.place(), err)
+	}
+	return nil
+}
+
+func (s *Store) apply(ctx context.Context, upTo uint64, readings []metering.Reading) error {
+	if upTo > math.MaxInt64 {
+		return fmt.Errorf("position %d is beyond what can be stored", upTo)
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	position, units, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
+	if upTo <= position {
+		return nil
+	}
+	fresh, err := check(readings, units)
+	if err != nil {
+		return err
+	}
+	if err := s.settle(ctx, upTo, len(readings)); err != nil {
+		return err
+	}
+	w := writer{s: s, heads: map[metering.SeriesID]string{}}
+	for _, r := range lastOfEach(readings) {
+		if err := w.add(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	// The greatest position counts, so the clock need not be right. One point a
+	// day keeps it within any retention.
+	day := s.o.Now().UnixMilli() / dayMillis * dayMillis
+	line := "ledger position=" + strconv.FormatUint(upTo, 10) + "i " + strconv.FormatInt(day, 10)
+	if err := s.write(ctx, line); err != nil {
+		return fmt.Errorf("move the position to %d: %w", upTo, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position = upTo
+	for id, u := range fresh {
+		s.units[metering.SeriesID(strings.Clone(string(id)))] = metering.Unit(strings.Clone(string(u)))
+	}
+	return nil
+}
+
+// known returns the position and the units, which only the holder of writing changes.
+func (s *Store) known(ctx context.Context) (uint64, map[metering.SeriesID]metering.Unit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(ctx); err != nil {
+		return 0, nil, err
+	}
+	return s.position, s.units, nil
+}
+
+// check refuses readings that no store should hold and returns the units of
+// series that are new.
+func check(readings []metering.Reading, units map[metering.SeriesID]metering.Unit) (fresh map[metering.SeriesID]metering.Unit, err error) {
+	fresh = map[metering.SeriesID]metering.Unit{}
+	for i, r := range readings {
+		if err := series.Check(r); err != nil {
+			return nil, &series.RefusedError{Index: i, Reading: r, Err: err}
+		}
+		u, ok := units[r.Series]
+		if !ok {
+			if u, ok = fresh[r.Series]; !ok {
+				u, fresh[r.Series] = r.Unit, r.Unit
+			}
+		}
+		if u != r.Unit {
+			return nil, &series.RefusedError{Index: i, Reading: r, Err: &series.UnitError{Series: r.Series, Have: u, Got: r.Unit}}
+		}
+	}
+	return fresh, nil
+}
+
+// lastOfEach leaves out readings that a later one of the same series and
+// instant replaces, so that the order within a request does not matter.
+func lastOfEach(readings []metering.Reading) []metering.Reading {
+	newest := make(map[metering.SeriesID]int64, 64)
+	ascending := true
+	for i := range readings {
+		r := &readings[i]
+		if at, ok := newest[r.Series]; ok && r.At <= at {
+			ascending = false
+			break
+		}
+		newest[r.Series] = r.At
+	}
+	if ascending {
+		return readings
+	}
+	type key struct {
+		id metering.SeriesID
+		at int64
+	}
+	seen := make(map[key]bool, len(readings))
+	kept := make([]metering.Reading, 0, len(readings))
+	for _, r := range slices.Backward(readings) {
+		k := key{r.Series, r.At}
+		if !seen[k] {
+			seen[k] = true
+			kept = append(kept, r)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// writer gathers lines into requests.
+type writer struct {
+	s     *Store
+	heads map[metering.SeriesID]string
+	b     []byte
+	lines int
+}
+
+func (w *writer) add(ctx context.Context, r metering.Reading) error {
+	head, ok := w.heads[r.Series]
+	if !ok {
+		head = lineHead(r.Series, r.Unit)
+		w.heads[r.Series] = head
+	}
+	w.b = appendPoint(w.b, head, series.Point(r))
+	if w.lines++; w.lines >= linesPerWrite {
+		return w.flush(ctx)
+	}
+	return nil
+}
+
+func (w *writer) flush(ctx context.Context) error {
+	if w.lines == 0 {
+		return nil
+	}
+	if err := w.s.write(ctx, string(w.b)); err != nil {
+		return fmt.Errorf("write %d readings: %w", w.lines, err)
+	}
+	w.b, w.lines = w.b[:0], 0
+	return nil
+}
+
+// write sends lines until the server has taken them or patience ends. The
+// caller holds writing.
+func (s *Store) write(ctx context.Context, lines string) error {
+	api := s.client.WriteAPIBlocking(s.o.Org, s.o.Bucket)
+	err := s.insist(ctx, func(ctx context.Context) error {
+		err := api.WriteRecord(ctx, lines)
+		if err != nil && outOfRetention(err) {
+			s.log.Warn("InfluxDB leaves out readings that are older than the bucket keeps", "store", s.place(), "error", err)
+			return nil
+		}
+		if err != nil && unsettled(err) {
+			s.doubt.pending = true
+		}
+		return err
+	})
+	if err == nil {
+		s.answered()
+	}
+	return err
+}
+
+// answered starts the time after which what is pending is settled.
+func (s *Store) answered() {
+	if s.doubt.pending {
+		s.doubt.pending = false
+		s.doubt.until = time.Now().Add(s.o.Settle)
+	}
+}
+
+// settle waits until no earlier write can be carried out any more, unless the
+// same Apply is tried again.
+func (s *Store) settle(ctx context.Context, upTo uint64, readings int) error {
+	same := s.doubt.upTo == upTo && s.doubt.readings == readings && upTo != 0
+	if !same {
+		if s.doubt.pending {
+			if err := s.insist(ctx, func(ctx context.Context) error { _, _, err := s.stored(ctx); return err }); err != nil {
+				return err
+			}
+			s.answered()
+		}
+		if wait := time.Until(s.doubt.until); wait > 0 {
+			s.log.Info("an earlier write to InfluxDB was not answered; waiting until it is settled", "store", s.place(), "wait", wait)
+			if !sleep(ctx, wait) {
+				return ctx.Err()
+			}
+		}
+	}
+	s.doubt.upTo, s.doubt.readings = upTo, readings
+	return nil
+}
+
+// Delete implements [series.Deleter]. InfluxDB hides the points at once and
+// drops their bytes when it next compacts their files.
+func (s *Store) Delete(ctx context.Context, meters []string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if _, _, err := s.known(ctx); err != nil {
+		return fmt.Errorf("delete from %s: %w", s.place(), err)
+	}
+	for _, m := range meters {
+		if metering.CheckID(m) != nil {
+			continue // no reading can have it
+		}
+		if err := s.settle(ctx, 0, 0); err != nil {
+			return fmt.Errorf("delete meter %s from %s: %w", m, s.place(), err)
+		}
+		err := s.insist(ctx, func(ctx context.Context) error { return s.deleteMeter(ctx, m) })
+		if err != nil {
+			return fmt.Errorf("delete meter %s from %s: %w", m, s.place(), err)
+		}
+		s.answered()
+		s.mu.Lock()
+		for id := range s.units {
+			if id.Meter() == m {
+				delete(s.units, id)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// deleteMeter asks for one deletion. The client's own function for it returns
+// errors without their status.
+func (s *Store) deleteMeter(ctx context.Context, meter string) error {
+	body, err := json.Marshal(map[string]string{"start": instant(always.from), "stop": instant(always.to),
+		"predicate": `_measurement="reading" AND meter="` + meter + `"`})
+	if err != nil {
+		return err
+	}
+	service := s.client.HTTPService()
+	target := service.ServerAPIURL() + "delete?" + url.Values{"org": {s.o.Org}, "bucket": {s.o.Bucket}}.Encode()
+	failed := service.DoPostRequest(ctx, target, bytes.NewReader(body),
+		func(r *http.Request) { r.Header.Set("Content-Type", "application/json") },
+		func(r *http.Response) error { return r.Body.Close() })
+	if failed == nil {
+		return nil
+	}
+	if unsettled(failed) {
+		s.doubt.pending = true
+	}
+	return failed
+}
