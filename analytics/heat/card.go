@@ -30,6 +30,7 @@ type Card struct {
 	ID      string
 	Site    string   // company
 	Type    string   // free text: "furnace flue", "data centre loop"
+	Kind    string   // key of an asset type whose rule fills what the card leaves out; "" for none
 	Signals []string // channels of the grid that the rule reads
 	Rule    string   // see [Rule]; must assign Q, in kW
 	// THot and TCold bound the heat: given off from THot down to TCold. A number

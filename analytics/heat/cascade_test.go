@@ -116,7 +116,7 @@ func TestCascadeProperties(t *testing.T) {
 			}
 			hu, hl := h.shifted()
 			cu, cl := c.shifted()
-			require.InDelta(t, exchange(h.Q, hu, hl, c.Q, cu, cl), got.RecoveryKW, 1e-6*(hot+cold+1))
+			require.InDelta(t, Exchange(h.Q, hu, hl, c.Q, cu, cl), got.RecoveryKW, 1e-6*(hot+cold+1))
 		}
 	})
 }

@@ -18,6 +18,8 @@ type Demand struct {
 	// EfficiencyPCS is useful heat for each unit of what it burns today (gross
 	// calorific value); 0: 0.81 (a boiler of 0.90 on the net value, natural gas).
 	EfficiencyPCS float64
+	// Fuel is what it burns today, "" for natural gas.
+	Fuel string
 }
 
 // Place is a position on the programme's map, in metres.
@@ -33,20 +35,21 @@ type Network struct {
 // DefaultNetwork is that of the open cases: 1.3, 3 % and 3 km.
 var DefaultNetwork = Network{RouteFactor: 1.3, LossPerKM: 0.03, MaxKM: 3}
 
-// route is the length of the pipe in km and the share of heat that arrives.
-func (n Network) route(a, b Place) (km, gain float64, ok bool) {
+// Route is the length of the pipe in km and the share of heat that arrives; ok
+// says whether it is short enough to be considered.
+func (n Network) Route(a, b Place) (km, gain float64, ok bool) {
 	km = n.RouteFactor * math.Hypot(a.X-b.X, a.Y-b.Y) / 1000
 	return km, 1 - n.LossPerKM*km, km <= n.MaxKM
 }
 
-// need is a demand on a grid.
-type need struct {
-	demand *Demand
-	kw     []float64
-	target []float64
-	supply []float64
-	mwh    float64
-	maxKW  float64
+// Need is a demand on a grid.
+type Need struct {
+	Demand  *Demand
+	KW      []float64 // heat needed in each step; NaN where unknown
+	TargetC []float64 // heated up to
+	SupplyC []float64 // heated from
+	MWh     float64   // over the known steps
+	MaxKW   float64
 }
 
 var (
@@ -54,8 +57,9 @@ var (
 	pairOf   = regexp.MustCompile(`^\s*([-0-9.]+) / ([-0-9.]+) same dates\s*$`)
 )
 
-// compile binds a demand to a grid; weather is the channel of outdoor temperature.
-func (d *Demand) compile(g *Grid, weather string) (*need, error) {
+// On lays a demand on a grid; weather is the channel of outdoor temperature, ""
+// if there is none.
+func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 	kw, ok := g.Channels[d.Signal]
 	if !ok {
 		return nil, fmt.Errorf("heat demand %s: channel %s is not among the data", d.ID, d.Signal)
@@ -84,19 +88,19 @@ func (d *Demand) compile(g *Grid, weather string) (*need, error) {
 	if err != nil {
 		return nil, fmt.Errorf("heat demand %s: supply temperature %q: %w", d.ID, d.TSupply, err)
 	}
-	n := &need{demand: d, kw: kw, target: make([]float64, g.Steps), supply: make([]float64, g.Steps)}
+	n := &Need{Demand: d, KW: kw, TargetC: make([]float64, g.Steps), SupplyC: make([]float64, g.Steps)}
 	outdoor := g.Channels[weather]
-	for i := range n.target {
+	for i := range n.TargetC {
 		ext = math.NaN()
 		if outdoor != nil {
 			ext = outdoor[i]
 		}
 		doy = float64(g.At(i).YearDay())
 		t = hot.eval()
-		n.target[i], n.supply[i] = t, cold.eval()
+		n.TargetC[i], n.SupplyC[i] = t, cold.eval()
 		if q := kw[i]; q > 0 {
-			n.mwh += q * g.hours() / 1000
-			n.maxKW = max(n.maxKW, q)
+			n.MWh += q * g.hours() / 1000
+			n.MaxKW = max(n.MaxKW, q)
 		}
 	}
 	return n, nil
@@ -126,12 +130,12 @@ func (p Pair) SCOP() float64 {
 	return p.PumpMWh / p.PumpKWhE
 }
 
-// exchange is the heat that a hot stream can give a cold one without a pump, in
+// Exchange is the heat that a hot stream can give a cold one without a pump, in
 // kW: two composite curves, each linear, on the shifted temperature scale. What
 // is demanded above any temperature T can only come from what is offered above
 // it, so delivered = Qc - max over T of (C(T) - H(T)), T at the four corners; at
 // a latent load, where a curve leaps, also just above the corner.
-func exchange(qh, hot, cold, qc, target, supply float64) float64 {
+func Exchange(qh, hot, cold, qc, target, supply float64) float64 {
 	const latent = 1e-9
 	above := func(q, hi, lo, t float64, just bool) float64 {
 		if hi-lo < latent {
@@ -160,9 +164,9 @@ const lorenzEfficiency = 0.5
 // market; above it none is proposed.
 const maxTargetC = 110
 
-// lorenz returns the coefficient of performance between two streams, by the
+// Lorenz returns the coefficient of performance between two streams, by the
 // logarithmic mean temperatures (K) of each.
-func lorenz(target, supply, hot, cold float64) float64 {
+func Lorenz(target, supply, hot, cold float64) float64 {
 	high, low := logMean(target+273.15, supply+273.15), logMean(hot+273.15, cold+273.15)
 	if high-low < 1 {
 		return math.Inf(1)
@@ -178,23 +182,23 @@ func logMean(a, b float64) float64 {
 }
 
 // pair balances one source and one demand step by step; no storage.
-func pair(g *Grid, s *Source, n *need, gain float64) Pair {
+func pair(g *Grid, s *Source, n *Need, gain float64) Pair {
 	var p Pair
-	ds, dd := s.Card.DTContribution, n.demand.DTContribution
+	ds, dd := s.Card.DTContribution, n.Demand.DTContribution
 	for i := range s.KW {
-		qh, qc := s.KW[i], n.kw[i]
-		if !(qh > 0) || !(qc > 0) || math.IsNaN(n.target[i]) || math.IsNaN(n.supply[i]) {
+		qh, qc := s.KW[i], n.KW[i]
+		if !(qh > 0) || !(qc > 0) || math.IsNaN(n.TargetC[i]) || math.IsNaN(n.SupplyC[i]) {
 			continue
 		}
 		hot, cold := max(s.HotC[i], s.ColdC[i])-ds, min(s.HotC[i], s.ColdC[i])-ds
-		target, supply := n.target[i]+dd, n.supply[i]+dd
-		if q := exchange(qh*gain, hot, cold, qc, target, supply); q > 0 {
+		target, supply := n.TargetC[i]+dd, n.SupplyC[i]+dd
+		if q := Exchange(qh*gain, hot, cold, qc, target, supply); q > 0 {
 			p.MWh += q * g.hours() / 1000
 			p.Hours += g.hours()
 			p.PeakKW = max(p.PeakKW, q)
 		}
-		cop := lorenz(target, supply, hot, cold)
-		if n.target[i] > maxTargetC || cop <= 1 {
+		cop := Lorenz(target, supply, hot, cold)
+		if n.TargetC[i] > maxTargetC || cop <= 1 {
 			continue
 		}
 		q, w := qc, 0.0
@@ -207,12 +211,12 @@ func pair(g *Grid, s *Source, n *need, gain float64) Pair {
 		p.PumpMWh += q * g.hours() / 1000
 		p.PumpKWhE += w * g.hours() / 1000
 		p.PumpPeakKW = max(p.PumpPeakKW, q)
-		p.PumpTargetMax = max(p.PumpTargetMax, n.target[i])
+		p.PumpTargetMax = max(p.PumpTargetMax, n.TargetC[i])
 	}
-	if n.mwh > 0 {
-		p.Share = p.MWh / n.mwh
+	if n.MWh > 0 {
+		p.Share = p.MWh / n.MWh
 	}
-	p.BalanceMWh = min(s.MWh*gain, n.mwh)
+	p.BalanceMWh = min(s.MWh*gain, n.MWh)
 	return p
 }
 
@@ -221,7 +225,7 @@ func pair(g *Grid, s *Source, n *need, gain float64) Pair {
 func Pairs(g *Grid, sources []Source, demands []Demand, places map[string]Place, net Network, weather string) ([]Pair, error) {
 	var out []Pair
 	for j := range demands {
-		n, err := demands[j].compile(g, weather)
+		n, err := demands[j].On(g, weather)
 		if err != nil {
 			return nil, err
 		}
@@ -231,7 +235,7 @@ func Pairs(g *Grid, sources []Source, demands []Demand, places map[string]Place,
 			if !okA || !okB {
 				return nil, fmt.Errorf("pair %s to %s: a site has no position", sources[i].Card.ID, demands[j].ID)
 			}
-			km, gain, ok := net.route(a, b)
+			km, gain, ok := net.Route(a, b)
 			if !ok {
 				continue
 			}
