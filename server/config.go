@@ -27,7 +27,9 @@ type Config struct {
 	Listen         string `yaml:"listen"`
 	TLS            *TLS   `yaml:"tls"`
 	BehindTLSProxy bool   `yaml:"behind_tls_proxy"`
-	AssessAt       string `yaml:"assess_at"` // "hh:mm", Europe/Paris
+	// MetricsTokenFile holds the bearer token that opens /metrics from elsewhere.
+	MetricsTokenFile string `yaml:"metrics_token_file"`
+	AssessAt         string `yaml:"assess_at"` // "hh:mm", Europe/Paris
 	// SealAfterDays is how many days after a quarter's end its report is sealed; 0:
 	// only when a person asks for it.
 	SealAfterDays int `yaml:"seal_after_days"`

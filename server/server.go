@@ -187,6 +187,12 @@ func (s *Server) openDashboard(ctx context.Context) (err error) {
 	if s.courses, err = api.OpenCourses(filepath.Join(c.Data, "courses.json")); err != nil {
 		return err
 	}
+	var watch string
+	if c.MetricsTokenFile != "" {
+		if watch, err = readSecret(c.MetricsTokenFile); err != nil {
+			return fmt.Errorf("metrics_token_file: %w", err)
+		}
+	}
 	s.dashboard, err = api.New(api.Options{
 		Sessions:  sessions,
 		Courses:   s.courses,
@@ -201,6 +207,8 @@ func (s *Server) openDashboard(ctx context.Context) (err error) {
 		Progress:  s.o.Progress,
 		Secure:    c.TLS != nil || c.BehindTLSProxy,
 		Version:   s.o.Version,
+
+		MetricsToken: watch,
 	})
 	return err
 }

@@ -39,7 +39,13 @@ var administration = map[string]entry{
 	"audit.empty_why": {FR: "Le premier acte, souvent l'import du programme, paraîtra ici.", EN: "The first act, often the import of the programme, appears here."},
 	"audit.system":    {FR: "le système", EN: "the system"},
 
-	"act.import": {FR: "import du programme", EN: "import of the programme"},
+	"act.import":           {FR: "import du programme", EN: "import of the programme"},
+	"act.account.create":   {FR: "compte ouvert", EN: "account made"},
+	"act.account.password": {FR: "nouveau mot de passe", EN: "new password"},
+	"act.account.disable":  {FR: "compte fermé", EN: "account disabled"},
+	"act.account.enable":   {FR: "compte rouvert", EN: "account let in again"},
+	"act.gateway.enrol":    {FR: "clé de passerelle enregistrée", EN: "gateway's key enrolled"},
+	"act.seal_report":      {FR: "rapport scellé", EN: "report sealed"},
 
 	"problem.whole":        {FR: "« %s=%s » : attendu un nombre entier de %s à %s.", EN: "“%s=%s”: want a whole number from %s to %s."},
 	"problem.instant":      {FR: "« %s=%s » : attendu une date (2026-11-24) ou un instant (2026-11-24T08:00:00Z).", EN: "“%s=%s”: want a date (2026-11-24) or an instant (2026-11-24T08:00:00Z)."},

@@ -40,6 +40,10 @@ the server need not be restarted. What came before waits in quarantine.`,
 				if err := r.EnrolGateway(c.Context(), args[0], key); err != nil {
 					return err
 				}
+				act := registry.Act{Who: operator(), What: "gateway.enrol", Subject: args[0], Detail: "key " + args[1]}
+				if err := r.Audit(c.Context(), act); err != nil {
+					return err
+				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: enrolled\n", args[0])
 				return nil
 			})

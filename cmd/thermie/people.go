@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-
-	"github.com/thermie/thermie/cmd/frame"
 	"golang.org/x/term"
 
 	"github.com/thermie/thermie/access"
+	"github.com/thermie/thermie/cmd/frame"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/registry/accounts"
 	"github.com/thermie/thermie/server"
 )
@@ -78,6 +79,9 @@ func peopleAdd(path *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if err := record(c.Context(), *path, "account.create", made.Email, "role "+string(made.Role)); err != nil {
+					return err
+				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: account made, role %s\n", made.Email, made.Role)
 				return nil
 			})
@@ -120,6 +124,26 @@ func peopleList(path *string) *cobra.Command {
 	}
 }
 
+// record enters an act done at the command line in the audit trail: who may
+// sign in decides who sees what, so it is never changed in silence.
+func record(ctx context.Context, path, what, subject, detail string) error {
+	err := withRegistry(ctx, path, func(r *registry.Registry) error {
+		return r.Audit(ctx, registry.Act{Who: operator(), What: what, Subject: subject, Detail: detail})
+	})
+	if err != nil {
+		return fmt.Errorf("%s of %s is done, but could not be recorded: %w", what, subject, err)
+	}
+	return nil
+}
+
+// operator names who runs the command, as the system knows them.
+func operator() string {
+	if u, err := user.Current(); err == nil {
+		return "console:" + u.Username
+	}
+	return "console"
+}
+
 // accountOf finds an account by its e-mail address.
 func accountOf(ctx context.Context, a *accounts.Accounts, email string) (accounts.Account, error) {
 	all, err := a.List(ctx)
@@ -149,16 +173,19 @@ func peoplePassword(path *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.SetPassword(c.Context(), x.ID, password)
+				if err := a.SetPassword(c.Context(), x.ID, password); err != nil {
+					return err
+				}
+				return record(c.Context(), *path, "account.password", x.Email, "")
 			})
 		},
 	}
 }
 
 func peopleDisable(path *string, disable bool) *cobra.Command {
-	name, short := "enable EMAIL", "Let an account in again"
+	name, short, act := "enable EMAIL", "Let an account in again", "account.enable"
 	if disable {
-		name, short = "disable EMAIL", "Refuse an account from now on"
+		name, short, act = "disable EMAIL", "Refuse an account from now on", "account.disable"
 	}
 	return &cobra.Command{
 		Use:   name,
@@ -170,7 +197,10 @@ func peopleDisable(path *string, disable bool) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.Disable(c.Context(), x.ID, disable)
+				if err := a.Disable(c.Context(), x.ID, disable); err != nil {
+					return err
+				}
+				return record(c.Context(), *path, act, x.Email, "")
 			})
 		},
 	}
