@@ -68,11 +68,11 @@ func (v *visit) companyUse(p *companyPage, company string) error {
 		if err != nil {
 			return err
 		}
-		u := meterUse{name: v.lang.Of(x.Name), amounts: believable(increases(windows)), partial: make([]bool, len(windows))}
+		u := meterUse{name: v.lang.Of(x.Name), amounts: believable(increases(windows, info.Unit)), partial: make([]bool, len(windows))}
 		unit := info.Unit
 		if unit == metering.Joule {
 			unit = metering.KWh
-			u.scale(1 / 3.6e6)
+			u.scale(1 / 3.6e-3) // from GJ
 		}
 		if !byDay {
 			u = u.byMonth(windows)

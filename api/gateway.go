@@ -193,11 +193,24 @@ func (v *visit) latest(meter string, infos []series.Info) ([]liveReading, error)
 		if pt.Quality.Level == metering.Missing {
 			r.Amount, r.Unit = v.t("figure.missing"), ""
 		} else {
-			r.Amount = v.screen(id.Quantity(), pt.Number)
+			r.Amount = v.screen(id.Quantity(), displayed(pt.Number, units[id]))
 		}
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// gigajoule is how many powers of ten of a joule the displays of heat meters
+// that count in joules show: nobody reads 10^12 J off a pipe.
+const gigajoule = 9
+
+// displayed is a register as the meter's own display has it, for
+// [words.Lang.SeriesUnit].
+func displayed(d metering.Decimal, u metering.Unit) metering.Decimal {
+	if u == metering.Joule {
+		d.Exp -= gigajoule
+	}
+	return d
 }
 
 // screen prints a reading as a meter's screen would: a register to its last

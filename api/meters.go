@@ -57,11 +57,12 @@ func showMeter(v *visit) error {
 		return err
 	}
 	p := meterPage{Name: v.lang.Of(m.Name), Gateway: v.gatewayName(g), GatewayHref: "/gateways/" + g.ID, State: live.State, Seen: live.Seen, Detail: live.Detail,
-		Refused: !v.scope.Allows(m.ID), Exchanges: v.exchanges(m), SeenBy: v.seenReadings(m.ID)}
+		Refused: !v.scope.Allows(m.ID), SeenBy: v.seenReadings(m.ID)}
 	infos, err := v.s.o.Series.List(v.Request().Context(), v.scope)
 	if err != nil {
 		return err
 	}
+	p.Exchanges = v.exchanges(m, infos)
 	if p.Facts, err = v.meterFacts(m, infos); err != nil {
 		return err
 	}
@@ -145,13 +146,22 @@ func device(id string) string {
 	return p.Maker + " " + strings.Join(p.Models, ", ")
 }
 
-func (v *visit) exchanges(m registry.Installation) *table {
+func (v *visit) exchanges(m registry.Installation, infos []series.Info) *table {
 	if len(m.Exchanges) == 0 {
 		return nil
 	}
 	t := newTable("", v.head("exchange.at"), v.head("exchange.quantity"), v.headN("exchange.old"), v.headN("exchange.new")).cards()
 	for _, e := range m.Exchanges {
-		t.add(txt(v.lang.Moment(e.At)), txt(v.t("quantity."+string(e.Quantity))), right(v.reading(e.OldFinal)), right(v.reading(e.NewStart)))
+		var unit metering.Unit
+		for _, i := range infos {
+			if i.ID.Meter() == m.ID && i.ID.Quantity() == e.Quantity {
+				unit = i.Unit
+			}
+		}
+		shown := func(d metering.Decimal) cell {
+			return right(strings.TrimSpace(v.reading(displayed(d, unit)) + " " + v.lang.SeriesUnit(unit)))
+		}
+		t.add(txt(v.lang.Moment(e.At)), txt(v.t("quantity."+string(e.Quantity))), shown(e.OldFinal), shown(e.NewStart))
 	}
 	return t
 }
@@ -286,7 +296,7 @@ func (v *visit) meterPlot(m registry.Installation, group []series.Info, bounds [
 			line.Colour = resourceColour(m.Medium)
 		}
 		if counter {
-			line.Shape, line.Points = "bar", increases(windows)
+			line.Shape, line.Points = "bar", increases(windows, info.Unit)
 		} else {
 			line.Points, line.Band = means(windows, len(group) == 1)
 		}
@@ -318,7 +328,7 @@ func (v *visit) meterPlot(m registry.Installation, group []series.Info, bounds [
 // increases are the differences of a register between the ends of windows. A
 // register that goes back (reset, exchange) gives no number here; what counts
 // in figures is mended by analytics, not by a picture.
-func increases(windows []series.Window) []chart.Point {
+func increases(windows []series.Window, unit metering.Unit) []chart.Point {
 	out := make([]chart.Point, len(windows))
 	var last metering.Decimal
 	known := false
@@ -333,7 +343,7 @@ func increases(windows []series.Window) []chart.Point {
 			from = last
 		}
 		if d, err := w.Last.Number.Sub(from); err == nil && d.Coef >= 0 {
-			out[i].Y = d.Float64()
+			out[i].Y = displayed(d, unit).Float64()
 		}
 		last, known = w.Last.Number, true
 	}

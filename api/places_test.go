@@ -148,7 +148,7 @@ func TestIncreasesAndJumps(t *testing.T) {
 		}
 		return w
 	}
-	got := believable(increases([]series.Window{window(0, "100", "110"), window(1, "111", "122"), window(2, "", ""), window(3, "130", "141"), window(4, "5", "9"), window(5, "9", "900"), window(6, "901", "910")}))
+	got := believable(increases([]series.Window{window(0, "100", "110"), window(1, "111", "122"), window(2, "", ""), window(3, "130", "141"), window(4, "5", "9"), window(5, "9", "900"), window(6, "901", "910")}, metering.KWh))
 	want := []float64{10, 12, chart.Missing, 11, chart.Missing, chart.Missing, 10}
 	require.Len(t, got, len(want))
 	for i := range want {

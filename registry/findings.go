@@ -20,7 +20,8 @@ type Query struct {
 }
 
 // PutResults stores results; one of the same synergy, kind and beginning is
-// replaced.
+// replaced. The last twelve months begin anew each day: a synergy has one such
+// result, and a newer one takes the older one's place.
 func (r *Registry) PutResults(ctx context.Context, results []metering.Result) error {
 	return wrap(r.change(ctx, func(tx *sql.Tx) error {
 		put, err := tx.PrepareContext(ctx, `INSERT INTO results (synergy, kind, from_at, to_at, figures, notes, plan_hash, factor_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -31,6 +32,11 @@ func (r *Registry) PutResults(ctx context.Context, results []metering.Result) er
 		}
 		defer put.Close()
 		for _, x := range results {
+			if x.Kind == metering.PeriodYear {
+				if _, err := tx.ExecContext(ctx, "DELETE FROM results WHERE synergy = ? AND kind = ? AND to_at <= ?", x.Synergy, x.Kind, x.To.UnixMilli()); err != nil {
+					return fmt.Errorf("synergy %s, last twelve months: %w", x.Synergy, err)
+				}
+			}
 			figures, err := json.Marshal(x.Figures)
 			if err != nil {
 				return fmt.Errorf("synergy %s, %s from %s: %w", x.Synergy, x.Kind, x.From.Format(time.DateOnly), err)

@@ -195,5 +195,16 @@ func TestResults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []metering.Result{q1, q2}, got, "replaced, not doubled")
 
+	year := q1
+	year.Kind, year.From, year.To = metering.PeriodYear, at("2024-04-01T22:00:00Z"), at("2025-04-01T22:00:00Z")
+	next := year
+	next.From, next.To = at("2024-04-02T22:00:00Z"), at("2025-04-02T22:00:00Z")
+	require.NoError(t, r.PutResults(ctx, []metering.Result{year}))
+	require.NoError(t, r.PutResults(ctx, []metering.Result{next}))
+	require.NoError(t, r.PutResults(ctx, []metering.Result{next}))
+	got, err = r.Results(ctx, registry.Query{Synergy: "s1", Kind: metering.PeriodYear})
+	require.NoError(t, err)
+	assert.Equal(t, []metering.Result{next}, got, "the last twelve months are one result")
+
 	assert.ErrorContains(t, r.PutResults(ctx, []metering.Result{{Synergy: "s9", Kind: "day", From: at("2025-01-01"), To: at("2025-01-02")}}), "s9")
 }

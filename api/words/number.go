@@ -169,6 +169,8 @@ func (l Lang) SeriesUnit(u metering.Unit) string {
 		return "m³"
 	case metering.CubicMPH:
 		return "m³/h"
+	case metering.Joule: // as displays of heat meters show it
+		return "GJ"
 	case metering.Ratio:
 		return ""
 	case metering.Count:
