@@ -262,11 +262,46 @@ func (s *Store) Delete(ctx context.Context, meters []string) error {
 	return nil
 }
 
-// deleteMeter asks for one deletion. The client's own function for it returns
-// errors without their status.
+// Clear empties the bucket: readings, position and what others wrote to it. The
+// store is then as new, to be filled from the ledger's first leaf.
+func (s *Store) Clear(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.clear(ctx); err != nil {
+		return fmt.Errorf("empty %s: %w", s.place(), err)
+	}
+	return nil
+}
+
+func (s *Store) clear(ctx context.Context) error {
+	if _, _, err := s.known(ctx); err != nil {
+		return err
+	}
+	if err := s.settle(ctx, 0, 0); err != nil {
+		return err
+	}
+	if err := s.insist(ctx, func(ctx context.Context) error { return s.erase(ctx, "") }); err != nil {
+		return err
+	}
+	s.answered()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.insist(ctx, s.load)
+}
+
+// deleteMeter asks for one deletion.
 func (s *Store) deleteMeter(ctx context.Context, meter string) error {
-	body, err := json.Marshal(map[string]string{"start": instant(always.from), "stop": instant(always.to),
-		"predicate": `_measurement="reading" AND meter="` + meter + `"`})
+	return s.erase(ctx, `_measurement="reading" AND meter="`+meter+`"`)
+}
+
+// erase deletes what a predicate chooses, all when it is "". The client's own
+// function for it returns errors without their status.
+func (s *Store) erase(ctx context.Context, predicate string) error {
+	ask := map[string]string{"start": instant(always.from), "stop": instant(always.to)}
+	if predicate != "" {
+		ask["predicate"] = predicate
+	}
+	body, err := json.Marshal(ask)
 	if err != nil {
 		return err
 	}

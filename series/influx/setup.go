@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/influxdata/influxdb-client-go/v2/api"
@@ -21,7 +22,10 @@ type SetupOptions struct {
 	// Retention is for how long readings are kept, for ever when 0. A bucket that
 	// is there already keeps what it has.
 	Retention time.Duration
-	TLS       *tls.Config // nil: the system's authorities
+	// Rollups makes three more buckets and the server's own tasks that fill them,
+	// for Grafana and the like, see rollup.go. Thermie itself reads none of them.
+	Rollups bool
+	TLS     *tls.Config // nil: the system's authorities
 }
 
 // Tokens are what the roles of Thermie sign in to InfluxDB with.
@@ -29,15 +33,19 @@ type Tokens struct {
 	Admin string // only of a server that was new: keep it away from Thermie's machines
 	Write string // for the follower: reads and writes the bucket, nothing else
 	Read  string // for pages and reports: reads the bucket, nothing else
+	// Rollups is for other people's dashboards: reads the buckets of roll-ups,
+	// nothing else; "" without them.
+	Rollups string
 }
 
 // Setup makes organisation, bucket and tokens where they are missing. Doing it
 // again returns the same tokens; one that leaked is removed in InfluxDB and
-// made anew by the next Setup.
+// made anew by the next Setup. After an error the tokens made so far are
+// returned: that of a new server's administrator is given only once.
 func Setup(ctx context.Context, o SetupOptions) (Tokens, error) {
 	tokens, err := setup(ctx, o)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("set up InfluxDB at %s: %w", o.URL, err)
+		return tokens, fmt.Errorf("set up InfluxDB at %s: %w", o.URL, err)
 	}
 	return tokens, nil
 }
@@ -62,7 +70,7 @@ func setup(ctx context.Context, o SetupOptions) (t Tokens, err error) {
 	if err != nil {
 		return t, fmt.Errorf("organisation %s: %w", o.Org, err)
 	}
-	bucket, err := ensureBucket(ctx, client.BucketsAPI(), org, o)
+	bucket, err := ensureBucket(ctx, client.BucketsAPI(), org, o.Bucket, o.Retention)
 	if err != nil {
 		return t, fmt.Errorf("bucket %s: %w", o.Bucket, err)
 	}
@@ -74,9 +82,15 @@ func setup(ctx context.Context, o SetupOptions) (t Tokens, err error) {
 		{&t.Write, "thermie write " + o.Bucket, []domain.PermissionAction{domain.PermissionActionRead, domain.PermissionActionWrite}},
 		{&t.Read, "thermie read " + o.Bucket, []domain.PermissionAction{domain.PermissionActionRead}},
 	} {
-		if *k.token, err = ensureToken(ctx, client.AuthorizationsAPI(), org, bucket, k.name, k.actions); err != nil {
+		if *k.token, err = ensureToken(ctx, client.AuthorizationsAPI(), org, []*domain.Bucket{bucket}, k.name, k.actions); err != nil {
 			return t, fmt.Errorf("token %q: %w", k.name, err)
 		}
+	}
+	if !o.Rollups {
+		return t, nil
+	}
+	if t.Rollups, err = setupRollups(ctx, client, org, o.Bucket); err != nil {
+		return t, fmt.Errorf("roll-ups: %w", err)
 	}
 	return t, nil
 }
@@ -118,38 +132,40 @@ func ensureOrg(ctx context.Context, orgs api.OrganizationsAPI, name string) (*do
 	}
 }
 
-func ensureBucket(ctx context.Context, buckets api.BucketsAPI, org *domain.Organization, o SetupOptions) (*domain.Bucket, error) {
+func ensureBucket(ctx context.Context, buckets api.BucketsAPI, org *domain.Organization, name string, retention time.Duration) (*domain.Bucket, error) {
 	for offset := 0; ; offset += listPage {
 		list, err := buckets.FindBucketsByOrgID(ctx, *org.Id, api.PagingWithLimit(listPage), api.PagingWithOffset(offset))
 		if err != nil {
 			return nil, err
 		}
 		for _, b := range *list {
-			if b.Name == o.Bucket {
+			if b.Name == name {
 				return &b, nil
 			}
 		}
 		if len(*list) < listPage {
-			return buckets.CreateBucketWithName(ctx, org, o.Bucket, domain.RetentionRule{EverySeconds: int64(o.Retention / time.Second)})
+			return buckets.CreateBucketWithName(ctx, org, name, domain.RetentionRule{EverySeconds: int64(retention / time.Second)})
 		}
 	}
 }
 
-func ensureToken(ctx context.Context, tokens api.AuthorizationsAPI, org *domain.Organization, bucket *domain.Bucket, name string, actions []domain.PermissionAction) (string, error) {
+func ensureToken(ctx context.Context, tokens api.AuthorizationsAPI, org *domain.Organization, buckets []*domain.Bucket, name string, actions []domain.PermissionAction) (string, error) {
 	list, err := tokens.FindAuthorizationsByOrgID(ctx, *org.Id)
 	if err != nil {
 		return "", err
 	}
-	for _, a := range *list {
-		if a.Description != nil && *a.Description == name && a.Token != nil && *a.Token != "" &&
-			a.Status != nil && *a.Status == domain.AuthorizationUpdateRequestStatusActive && onlyBucket(a.Permissions, *bucket.Id, len(actions)) {
-			return *a.Token, nil
+	permissions := make([]domain.Permission, 0, len(actions)*len(buckets))
+	for _, bucket := range buckets {
+		for _, action := range actions {
+			permissions = append(permissions, domain.Permission{Action: action,
+				Resource: domain.Resource{Type: domain.ResourceTypeBuckets, Id: bucket.Id, OrgID: org.Id}})
 		}
 	}
-	permissions := make([]domain.Permission, 0, len(actions))
-	for _, action := range actions {
-		permissions = append(permissions, domain.Permission{Action: action,
-			Resource: domain.Resource{Type: domain.ResourceTypeBuckets, Id: bucket.Id, OrgID: org.Id}})
+	for _, a := range *list {
+		if a.Description != nil && *a.Description == name && a.Token != nil && *a.Token != "" &&
+			a.Status != nil && *a.Status == domain.AuthorizationUpdateRequestStatusActive && onlyBuckets(a.Permissions, buckets, len(permissions)) {
+			return *a.Token, nil
+		}
 	}
 	status := domain.AuthorizationUpdateRequestStatusActive
 	made, err := tokens.CreateAuthorization(ctx, &domain.Authorization{
@@ -164,13 +180,14 @@ func ensureToken(ctx context.Context, tokens api.AuthorizationsAPI, org *domain.
 	return *made.Token, nil
 }
 
-// onlyBucket says whether permissions are n and all of them for the bucket.
-func onlyBucket(permissions *[]domain.Permission, bucket string, n int) bool {
+// onlyBuckets says whether permissions are n and all of them for the buckets.
+func onlyBuckets(permissions *[]domain.Permission, buckets []*domain.Bucket, n int) bool {
 	if permissions == nil || len(*permissions) != n {
 		return false
 	}
 	for _, p := range *permissions {
-		if p.Resource.Type != domain.ResourceTypeBuckets || p.Resource.Id == nil || *p.Resource.Id != bucket {
+		if p.Resource.Type != domain.ResourceTypeBuckets || p.Resource.Id == nil ||
+			!slices.ContainsFunc(buckets, func(b *domain.Bucket) bool { return *b.Id == *p.Resource.Id }) {
 			return false
 		}
 	}
