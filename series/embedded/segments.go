@@ -9,22 +9,39 @@ import (
 )
 
 // A day keeps aggregates of its segments beside its block, so that windows are
-// mostly answered without unpacking. Where there are readings every minute or
-// more, a segment is an hour. Else it would cost as much as the readings, and
-// there are three segments, cut at 22:00 and 23:00 UTC: where a civil day of
-// metropolitan France ends, in summer and in winter.
+// mostly answered without unpacking: the roll-ups of the store. They are made
+// with the block, so late and corrected readings are in them as soon as they are
+// in the block, and before that the day is computed from its readings.
+//
+// Where there are readings every ten seconds or more, a segment is ten minutes;
+// every minute or more, an hour. Else it would cost as much as the readings,
+// and there are three segments, cut at 22:00 and 23:00 UTC: where a civil day
+// of metropolitan France ends, in summer and in winter.
 const (
-	hourly   = 1
-	midnight = 2
+	hourly     = 1
+	midnight   = 2
+	tenMinutes = 3
 
-	worthSegments = 48   // points of a day; below, its block is unpacked as fast
-	worthHours    = 1440 // points of a day
+	worthSegments   = 48   // points of a day; below, its block is unpacked as fast
+	worthHours      = 1440 // points of a day
+	worthTenMinutes = 8640 // points of a day
+
+	tenMinuteMillis = hourMillis / 6
 )
 
-// segmentStarts are the first hours of the segments of each kind.
+// segmentStarts are the first instants of the segments of each kind, in
+// milliseconds of their day.
 var segmentStarts = map[byte][]int64{
-	hourly:   {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23},
-	midnight: {0, 22, 23},
+	tenMinutes: every(tenMinuteMillis),
+	hourly:     every(hourMillis),
+	midnight:   {0, 22 * hourMillis, 23 * hourMillis},
+}
+
+func every(step int64) (starts []int64) {
+	for at := int64(0); at < dayMillis; at += step {
+		starts = append(starts, at)
+	}
+	return starts
 }
 
 // segment aggregates the points of a segment of a block.
@@ -45,6 +62,8 @@ func encodeSegments(day int64, points []metering.Point) []byte {
 	switch {
 	case len(points) < worthSegments:
 		return nil
+	case len(points) >= worthTenMinutes:
+		kind = tenMinutes
 	case len(points) >= worthHours:
 		kind = hourly
 	}
@@ -56,10 +75,10 @@ func encodeSegments(day int64, points []metering.Point) []byte {
 	b := []byte{kind, byte(exp)}
 	starts := segmentStarts[kind]
 	i := 0
-	for k, hour := range starts {
-		start, end := day*dayMillis+hour*hourMillis, (day+1)*dayMillis
+	for k := range starts {
+		start, end := day*dayMillis+starts[k], (day+1)*dayMillis
 		if k+1 < len(starts) {
-			end = day*dayMillis + starts[k+1]*hourMillis
+			end = day*dayMillis + starts[k+1]
 		}
 		j := i
 		for j < len(points) && points[j].At < end {
@@ -128,8 +147,7 @@ func cutAt(day int64, b []byte, instants []int64) bool {
 		return false
 	}
 	for _, at := range instants {
-		at -= day * dayMillis
-		if at%hourMillis != 0 || !slices.Contains(segmentStarts[b[0]], at/hourMillis) {
+		if _, cut := slices.BinarySearch(segmentStarts[b[0]], at-day*dayMillis); !cut {
 			return false
 		}
 	}
@@ -150,7 +168,7 @@ func eachSegment(day int64, b []byte, f func(start int64, exp int8, a *segment))
 			break
 		}
 		prev = k
-		start := day*dayMillis + starts[k]*hourMillis
+		start := day*dayMillis + starts[k]
 		a = segment{good: r.count(), suspect: r.count(), missing: r.count()}
 		if a.good+a.suspect > 0 {
 			a.sum, a.min = r.varint(), r.varint()
