@@ -3,6 +3,7 @@ package heat
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,9 @@ func parseSignal(channel string) signal {
 	return signal{channel, object, last}
 }
 
+// channelName tells a channel ("C.flue.T_C", "kiln-air/temperature") from a formula.
+var channelName = regexp.MustCompile(`^[A-Za-z][\w-]*(?:[./][A-Za-z][\w-]*)+$`)
+
 // resolve finds the channel that a rule's name means among an asset's signals:
 // the variable of that name; else one of the same letter whose object holds the
 // rest of the name (T_flue is the temperature of the flue); else the only one
@@ -167,6 +171,7 @@ type program struct {
 	q       *float64
 	hot     node
 	cold    node
+	flags   []string
 }
 
 // compile binds a card to the channels of a grid.
@@ -216,11 +221,19 @@ func (c *Card) compile(g *Grid) (*program, error) {
 		return fail(fmt.Errorf("rule %q assigns no Q", c.Rule))
 	}
 	temperature := func(what, text string) (node, error) {
+		if text == "" {
+			p.flags = append(p.flags, "no "+what+" is given: the heat has no temperature band")
+			return number(math.NaN()), nil
+		}
 		if _, ok := g.Channels[text]; ok {
 			if err := read("channel "+text, text); err != nil {
 				return nil, err
 			}
 			return &variable{text, e["channel "+text]}, nil
+		}
+		if channelName.MatchString(text) {
+			p.flags = append(p.flags, fmt.Sprintf("%s: channel %s is not among the data: the heat has no temperature band", what, text))
+			return number(math.NaN()), nil
 		}
 		n, err := parseFormula(text)
 		if err != nil {
@@ -253,7 +266,7 @@ func (c *Card) compile(g *Grid) (*program, error) {
 }
 
 // run computes heat in kW and its two temperatures in degC at step i; NaN where
-// an input is missing.
+// an input is missing. Where nothing flows, no temperature is needed.
 func (p *program) run(i int) (q, hot, cold float64) {
 	for k, in := range p.inputs {
 		*p.places[k] = in[i]
@@ -262,13 +275,10 @@ func (p *program) run(i int) (q, hot, cold float64) {
 		*p.results[k] = b.eval()
 	}
 	q, hot, cold = *p.q, p.hot.eval(), p.cold.eval()
-	if math.IsNaN(hot) || math.IsNaN(cold) {
-		if q == 0 {
-			return 0, hot, cold // nothing flows: no temperature is needed
-		}
-		return math.NaN(), hot, cold
+	if math.IsInf(q, 0) {
+		q = math.NaN()
 	}
-	return max(q, 0), hot, cold
+	return q, hot, cold
 }
 
 // Celsius writes a constant temperature as a card has it.

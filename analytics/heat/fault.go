@@ -4,18 +4,23 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
 // FaultKind names what is wrong with a channel.
 type FaultKind string
 
-// The faults that are looked for.
+// The faults that are looked for. A jump of scale is named with its factor:
+// "scale_x10", "scale_x0.1" ([ScaleKind]).
 const (
 	SensorsSwapped FaultKind = "sensors_swapped" // the hot side reads colder than the cold one while water flows
 	StuckReading   FaultKind = "stuck_value"     // unchanged although it should move
 	ScaleJump      FaultKind = "scale_x10"       // ten times too much
 	Gap            FaultKind = "gap"             // nothing received
+	NegativeFlow   FaultKind = "negative_flow"   // a flow or heat below zero
+	Impossible     FaultKind = "impossible_temperature"
+	Spike          FaultKind = "spike" // far above all else for half an hour at most
 )
 
 // Fault is one window in which channels are not to be believed.
@@ -23,39 +28,105 @@ type Fault struct {
 	Kind     FaultKind
 	Channels []string
 	From, To time.Time // half-open
+	// Factor is by how much a jump of scale multiplies; 0 for other faults, or where
+	// it is not known.
+	Factor float64
+	// Mend says that the readings can be put right: divided by Factor, or exchanged.
+	Mend bool
 }
 
 // Thresholds of the rules.
 const (
-	stuckFor  = 24 * time.Hour
-	gapFor    = 6 * time.Hour
-	faultFor  = 12 * time.Hour // shorter spells of swap or scale are noise
-	scaleLow  = 5.0            // a jump by ten lies between these ratios
-	scaleHigh = 20.0
+	gapFor      = 12 * time.Hour
+	swappedFor  = 3 * time.Hour // of reversed readings, in one window
+	clearlyKelv = 0.3           // a spread closer to zero says nothing about which sensor is which
+	coldestC    = -90.0         // no temperature outdoors or in a process is lower
+	hottestC    = 1700.0        // nor higher in a flue
 )
 
 // FindFaults looks at every channel by stated rules:
 //
-//   - gap: nothing received for 6 h or longer;
-//   - stuck: the very same reading for 24 h or longer, not zero, in a channel that
-//     otherwise moves (a setpoint that never moves is no fault);
-//   - sensors swapped: in a pair T_hot, T_cold of one object, hot below cold for
-//     12 h or longer while the object's flow, if metered, is not zero;
-//   - scale: a day's median between 5 and 20 times that of the days on both sides.
-func FindFaults(g *Grid) []Fault {
+//   - gap: nothing received for 12 h or longer;
+//   - stuck: the very same reading for 6 h or longer, and for three times longer
+//     than chance explains in a channel that repeats itself so often; not zero, not
+//     a limit at which the channel stands at other times too, and not while the
+//     object is at rest;
+//   - sensors swapped: in a pair T_hot, T_cold of one object or one card, hot below
+//     cold for 3 h or longer of the time when something flows;
+//   - scale: see [scales];
+//   - spikes: for half an hour at most, more than 5 times the reading that all
+//     but one in 200 stay below;
+//   - negative flows and impossible temperatures, where there are any.
+//
+// The cards tell which temperatures make a pair and which readings belong to one
+// asset; without them names do.
+func FindFaults(g *Grid, cards ...Card) []Fault {
 	names := make([]string, 0, len(g.Channels))
 	for n := range g.Channels {
 		names = append(names, n)
 	}
 	sort.Strings(names)
+	company := companions(names, cards)
 	var out []Fault
 	for _, n := range names {
 		x := g.Channels[n]
 		out = append(out, spells(g, []string{n}, Gap, gapFor, func(i int) bool { return math.IsNaN(x[i]) })...)
-		out = append(out, stuck(g, n, x)...)
-		out = append(out, scale(g, n, x)...)
+		out = append(out, impossible(g, n, x)...)
+		out = append(out, spikes(g, n, x)...)
+		out = append(out, stuck(g, n, x, company[n])...)
+		out = append(out, scales(g, n, x)...)
 	}
-	return append(out, swapped(g, names)...)
+	return together(append(out, swapped(g, pairsOf(names, cards))...))
+}
+
+// together joins faults of one kind and window, such as the silence of all the
+// channels of a site, and sorts them by time.
+func together(all []Fault) []Fault {
+	var out []Fault
+	for _, f := range all {
+		i := slices.IndexFunc(out, func(o Fault) bool {
+			return f.Kind == Gap && o.Kind == Gap && o.From.Equal(f.From) && o.To.Equal(f.To)
+		})
+		if i < 0 {
+			out = append(out, f)
+			continue
+		}
+		out[i].Channels = append(slices.Clone(out[i].Channels), f.Channels...)
+	}
+	sort.SliceStable(out, func(a, b int) bool { return out[a].From.Before(out[b].From) })
+	return out
+}
+
+// companions lists for each channel those that tell whether its object is at
+// work: flows and powers of the same object or the same card.
+func companions(names []string, cards []Card) map[string][]string {
+	out := map[string][]string{}
+	add := func(to, from string) {
+		if to != from && strings.Contains("PQVM", parseSignal(from).letter()) && !slices.Contains(out[to], from) {
+			out[to] = append(out[to], from)
+		}
+	}
+	objects := map[string][]string{}
+	for _, n := range names {
+		o := parseSignal(n).object
+		objects[o] = append(objects[o], n)
+	}
+	for _, group := range objects {
+		for _, a := range group {
+			for _, b := range group {
+				add(a, b)
+			}
+		}
+	}
+	for _, c := range cards {
+		all := append(slices.Clone(c.Signals), c.THot, c.TCold)
+		for _, a := range all {
+			for _, b := range c.Signals {
+				add(a, b)
+			}
+		}
+	}
+	return out
 }
 
 // spells collects runs of at least the given length in which is holds.
@@ -68,139 +139,229 @@ func spells(g *Grid, channels []string, kind FaultKind, least time.Duration, is 
 			j++
 		}
 		if j-i >= max(need, 1) {
-			out = append(out, Fault{kind, channels, g.At(i), g.At(j)})
+			out = append(out, Fault{Kind: kind, Channels: channels, From: g.At(i), To: g.At(j)})
 		}
 		i = max(j, i+1)
 	}
 	return out
 }
 
-func stuck(g *Grid, name string, x []float64) []Fault {
-	// How often the channel repeats itself when nothing is wrong.
-	same, pairs := 0, 0
-	for i := 1; i < len(x); i++ {
-		if !math.IsNaN(x[i]) && !math.IsNaN(x[i-1]) {
-			pairs++
-			if x[i] == x[i-1] {
-				same++
-			}
-		}
-	}
-	if pairs == 0 || float64(same) > 0.5*float64(pairs) {
+// impossible finds readings that physics refuses: one fault a channel and kind,
+// over all of its readings from the first to the last.
+func impossible(g *Grid, name string, x []float64) []Fault {
+	kind := NegativeFlow
+	is := func(v float64) bool { return v < 0 }
+	switch s := parseSignal(name); {
+	case s.letter() == "T":
+		kind, is = Impossible, func(v float64) bool { return v < coldestC || v > hottestC }
+	case !strings.Contains("QVM", s.letter()): // a power may be exported
 		return nil
 	}
-	return spells(g, []string{name}, StuckReading, stuckFor, func(i int) bool {
-		near := i
-		if i+1 < len(x) && x[i+1] == x[i] {
-			near = i + 1
-		} else if i > 0 {
-			near = i - 1
+	first, last := -1, -1
+	for i, v := range x {
+		if is(v) {
+			if first < 0 {
+				first = i
+			}
+			last = i
 		}
-		return near != i && x[i] == x[near] && x[i] != 0
-	})
+	}
+	if first < 0 {
+		return nil
+	}
+	return []Fault{{Kind: kind, Channels: []string{name}, From: g.At(first), To: g.At(last + 1)}}
 }
 
-// scale looks for days that stand by a factor of ten above what the channel
-// reaches on its busy days (the 80th percentile of daily 95th percentiles), so
-// that a working day after a week-end is none.
-func scale(g *Grid, name string, x []float64) []Fault {
-	perDay := int(24 * time.Hour / g.Step)
-	if perDay == 0 || parseSignal(name).letter() == "T" {
+func spikes(g *Grid, name string, x []float64) []Fault {
+	if !strings.Contains("PQVM", parseSignal(name).letter()) {
 		return nil
 	}
-	days := g.Steps / perDay
-	high := make([]float64, days)
-	var busy []float64
-	for d := range high {
-		var v []float64
-		for _, q := range x[d*perDay : (d+1)*perDay] {
-			if !math.IsNaN(q) && q > 0 {
-				v = append(v, q)
-			}
-		}
-		if len(v) > perDay/20 {
-			slices.Sort(v)
-			high[d] = quantile(v, 0.95)
-			busy = append(busy, high[d])
+	var v []float64
+	for _, q := range x {
+		if q > 0 {
+			v = append(v, q)
 		}
 	}
-	if len(busy) < 10 {
+	if len(v) < 1000 {
 		return nil
 	}
-	slices.Sort(busy)
-	usual := quantile(busy, 0.8)
-	limit := func(i int) bool { return x[i] > scaleLow*usual }
-	var out []Fault
-	for d := 0; d < days; d++ {
-		if high[d] < scaleLow*usual || high[d] > scaleHigh*usual {
+	slices.Sort(v)
+	limit := 5 * quantile(v, 0.995)
+	if v[len(v)-1] <= limit {
+		return nil
+	}
+	most := max(1, int(30*time.Minute/g.Step))
+	return slices.DeleteFunc(spells(g, []string{name}, Spike, g.Step, func(i int) bool { return x[i] > limit }),
+		func(f Fault) bool { return f.To.Sub(f.From) > time.Duration(most)*g.Step })
+}
+
+// stretch is a run of equal readings, from the first to after the last.
+type stretch struct {
+	from, to, n int
+	v           float64
+}
+
+func runsOf(x []float64) []stretch {
+	var out []stretch
+	for i, v := range x {
+		if math.IsNaN(v) {
 			continue
 		}
-		first := d
-		for d+1 < days && high[d+1] >= scaleLow*usual && high[d+1] <= scaleHigh*usual {
-			d++
+		if n := len(out); n > 0 && out[n-1].v == v {
+			out[n-1].to, out[n-1].n = i+1, out[n-1].n+1
+			continue
 		}
-		// The window begins and ends inside its first and last day.
-		from, to := first*perDay, (d+1)*perDay
-		for from < to && !limit(from) {
-			from++
-		}
-		for to > from && !limit(to-1) {
-			to--
-		}
-		out = append(out, Fault{ScaleJump, []string{name}, g.At(from), g.At(to)})
+		out = append(out, stretch{i, i + 1, 1, v})
 	}
 	return out
 }
 
-func swapped(g *Grid, names []string) []Fault {
-	type pair struct{ hot, cold, flow string }
-	byObject := map[string]*pair{}
+func stuck(g *Grid, name string, x []float64, company []string) []Fault {
+	all := runsOf(x)
+	least := max(int(6*time.Hour/g.Step), 3)
+	// How often the channel repeats itself when nothing is wrong.
+	same, pairs, longest := 0, 0, 0
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, r := range all {
+		low, high = min(low, r.v), max(high, r.v)
+		longest = max(longest, r.n)
+		if r.n < least && r.v != 0 {
+			same += r.n - 1
+			pairs += r.n
+		}
+	}
+	if longest < least || pairs < 100 {
+		return nil
+	}
+	p := max(float64(same)/float64(pairs), 0.02)
+	natural := math.Log(float64(len(x))) / -math.Log(p)
+	need := max(least, int(3*natural))
+	var out []Fault
+	for _, r := range all {
+		if r.n < need || r.v == 0 || r.v == low || r.v == high || atRest(g, company, r) {
+			continue
+		}
+		// A value at which it rests at other times too is a setpoint.
+		again := 0
+		for _, o := range all {
+			if o.v == r.v && o.n >= need/2 && o != r {
+				again++
+			}
+		}
+		if again < 2 {
+			out = append(out, Fault{Kind: StuckReading, Channels: []string{name}, From: g.At(r.from), To: g.At(r.to)})
+		}
+	}
+	return out
+}
+
+// atRest says whether something that belongs to the channel's object stood at
+// zero for most of a run.
+func atRest(g *Grid, company []string, r stretch) bool {
+	for _, c := range company {
+		zero, known := 0, 0
+		for _, v := range g.Channels[c][r.from:r.to] {
+			if !math.IsNaN(v) {
+				known++
+				if v <= 0 {
+					zero++
+				}
+			}
+		}
+		if known > 0 && float64(zero) > 0.8*float64(known) {
+			return true
+		}
+	}
+	return false
+}
+
+// pair of temperatures that one object gives heat off between, with its flow.
+type pairing struct{ hot, cold, flow string }
+
+// pairsOf finds pairs by the names of objects and by the cards.
+func pairsOf(names []string, cards []Card) []pairing {
+	byObject := map[string]*pairing{}
 	var objects []string
+	known := map[string]bool{}
 	for _, n := range names {
+		known[n] = true
 		s := parseSignal(n)
 		p := byObject[s.object]
 		if p == nil {
-			p = &pair{}
+			p = &pairing{}
 			byObject[s.object] = p
 			objects = append(objects, s.object)
 		}
 		switch s.name {
-		case "T_hot":
+		case "T_hot", "T_flow", "T_supply":
 			p.hot = n
-		case "T_cold":
+		case "T_cold", "T_return":
 			p.cold = n
 		case "V":
 			p.flow = n
 		}
 	}
-	var out []Fault
+	var out []pairing
 	for _, o := range objects {
-		p := byObject[o]
-		if p.hot == "" || p.cold == "" {
+		if p := byObject[o]; p.hot != "" && p.cold != "" {
+			out = append(out, *p)
+		}
+	}
+	for _, c := range cards {
+		if !known[c.THot] || !known[c.TCold] || slices.ContainsFunc(out, func(p pairing) bool { return p.hot == c.THot && p.cold == c.TCold }) {
 			continue
 		}
+		p := pairing{hot: c.THot, cold: c.TCold}
+		for _, s := range c.Signals {
+			if parseSignal(s).letter() == "V" && known[s] {
+				p.flow = s
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func swapped(g *Grid, pairs []pairing) []Fault {
+	var out []Fault
+	for _, p := range pairs {
 		hot, cold := g.Channels[p.hot], g.Channels[p.cold]
 		var flow []float64
 		if p.flow != "" {
 			flow = g.Channels[p.flow]
 		}
-		out = append(out, spells(g, []string{p.hot, p.cold}, SensorsSwapped, faultFor, func(i int) bool {
-			return hot[i] < cold[i]-0.2 && (flow == nil || flow[i] > 0)
-		})...)
-	}
-	return out
-}
-
-// excluded marks the steps that a fault takes from an asset.
-func excluded(g *Grid, c *Card, faults []Fault) []bool {
-	out := make([]bool, g.Steps)
-	for _, f := range faults {
-		if f.Kind == Gap || !slices.ContainsFunc(f.Channels, func(ch string) bool { return slices.Contains(c.Signals, ch) || c.THot == ch || c.TCold == ch }) {
-			continue
+		reversed := func(i int) int { // -1 right, 1 reversed, 0 says nothing
+			d := hot[i] - cold[i]
+			switch {
+			case math.IsNaN(d), math.Abs(d) < clearlyKelv, flow != nil && !(flow[i] > 0):
+				return 0
+			case d < 0:
+				return 1
+			}
+			return -1
 		}
-		from, to := int(f.From.Sub(g.Start)/g.Step), int(f.To.Sub(g.Start)/g.Step)
-		for i := max(from, 0); i < min(to, g.Steps); i++ {
-			out[i] = true
+		// A window grows while at least four of five telling steps are reversed.
+		for i := 0; i < g.Steps; i++ {
+			if reversed(i) != 1 {
+				continue
+			}
+			score, best, last, count := 0, 0, i, 0
+			for j := i; j < g.Steps && score > best-int(6*time.Hour/g.Step)*4; j++ {
+				switch reversed(j) {
+				case 1:
+					score++
+					count++
+				case -1:
+					score -= 4
+				}
+				if reversed(j) == 1 && score >= best {
+					best, last = score, j
+				}
+			}
+			if time.Duration(best)*g.Step >= swappedFor {
+				out = append(out, Fault{Kind: SensorsSwapped, Channels: []string{p.hot, p.cold}, From: g.At(i), To: g.At(last + 1), Mend: true})
+			}
+			i = last
 		}
 	}
 	return out

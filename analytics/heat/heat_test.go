@@ -158,10 +158,10 @@ func TestFaults(t *testing.T) {
 	}}
 	day := func(n int) time.Time { return start.Add(time.Duration(n) * 24 * time.Hour) }
 	require.ElementsMatch(t, []Fault{
-		{ScaleJump, []string{"b.P_kW"}, day(20), day(24)},
-		{StuckReading, []string{"c.T_C"}, day(30), day(33)},
-		{Gap, []string{"d.Q_kW"}, day(40), day(41)},
-		{SensorsSwapped, []string{"e.T_hot_C", "e.T_cold_C"}, day(10), day(22)},
+		{Kind: ScaleJump, Channels: []string{"b.P_kW"}, From: day(20), To: day(24), Factor: 10, Mend: true},
+		{Kind: StuckReading, Channels: []string{"c.T_C"}, From: day(30), To: day(33)},
+		{Kind: Gap, Channels: []string{"d.Q_kW"}, From: day(40), To: day(41)},
+		{Kind: SensorsSwapped, Channels: []string{"e.T_hot_C", "e.T_cold_C"}, From: day(10), To: day(22), Mend: true},
 	}, FindFaults(g))
 }
 

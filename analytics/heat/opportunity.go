@@ -67,7 +67,7 @@ func Opportunities(g *Grid, sources []Source, ctx Context) ([]metering.Opportuni
 		if s.Valid == 0 {
 			continue
 		}
-		year := 8760 / (float64(s.Valid) * g.hours())
+		year := 8760 / (float64(s.Known) * g.hours())
 		if s.MWh*year < leastMWhPerYear || s.Hours*year < leastHours || s.HighC < leastHotC {
 			continue
 		}
@@ -119,7 +119,7 @@ func monthly(g *Grid, s *Source) []float64 {
 	valid := make([]int, 12)
 	var m calendarMonths
 	for i, q := range s.KW {
-		if k := m.of(g.At(i)); !math.IsNaN(q) {
+		if k := m.of(g.At(i)); s.State[i] != Unknown && !math.IsNaN(q) {
 			valid[k]++
 		}
 	}

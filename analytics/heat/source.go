@@ -21,31 +21,41 @@ type Band struct {
 
 // Source is what one asset rejects, by measurement.
 type Source struct {
-	Card     *Card
-	Grade    Grade
-	KW       []float64 // heat of each step; NaN where unknown
-	HotC     []float64
-	ColdC    []float64
-	MWh      float64 // over the valid steps
-	ByBand   []float64
-	Monthly  [12]float64 // MWh by civil month, January first
-	P50KW    float64     // exceeded in half of the valid steps: typical power
-	P90KW    float64     // exceeded in nine steps of ten: firm power
-	P95KW    float64     // 95th percentile
-	MaxKW    float64
-	Hours    float64 // above 20 % of the 95th percentile
-	Valid    int     // steps
-	Coverage float64 // valid share of the steps
-	LowC     float64 // heat-weighted mean of the cold end, degC
-	HighC    float64 // heat-weighted mean of the hot end, degC
+	Card  *Card
+	Grade Grade
+	// KW is the heat of each step, HotC and ColdC the temperatures between which it
+	// is given off, State where it comes from; NaN where unknown.
+	KW    []float64
+	HotC  []float64
+	ColdC []float64
+	State []State
+
+	MWh          float64 // over the known steps, estimated ones included
+	EstimatedMWh float64 // its part that fills gaps from like times
+	MendedMWh    float64 // its part that stands on mended readings
+	NoBandMWh    float64 // its part whose temperature is unknown
+	ByBand       []float64
+	Monthly      [12]float64 // MWh by civil month, January first
+	P50KW        float64     // exceeded in half of the valid steps: typical power
+	P90KW        float64     // exceeded in nine steps of ten: firm power
+	P95KW        float64     // 95th percentile
+	MaxKW        float64
+	Hours        float64 // above 20 % of the 95th percentile; estimated steps included
+	Valid        int     // measured and mended steps
+	Known        int     // valid and estimated steps
+	Coverage     float64 // valid share of the steps
+	LowC         float64 // heat-weighted mean of the cold end, degC
+	HighC        float64 // heat-weighted mean of the hot end, degC
+	Flags        []string
 }
 
-// Sources runs every card over the grid. Steps inside a fault's window that
-// concerns one of the asset's channels are left out.
+// Sources runs every card over the grid. Faults are put right or left out
+// ([Mend]), gaps are filled from like times, and each step says which.
 func Sources(g *Grid, cards []Card, faults []Fault) ([]Source, error) {
+	clean := Mend(g, faults)
 	var out []Source
 	for i := range cards {
-		s, err := source(g, &cards[i], faults)
+		s, err := source(clean, &cards[i], faults)
 		if err != nil {
 			return nil, err
 		}
@@ -54,31 +64,67 @@ func Sources(g *Grid, cards []Card, faults []Fault) ([]Source, error) {
 	return out, nil
 }
 
+// source runs a card over a grid whose faults are mended.
 func source(g *Grid, c *Card, faults []Fault) (Source, error) {
 	p, err := c.compile(g)
 	if err != nil {
 		return Source{}, err
 	}
 	s := Source{Card: c, Grade: c.grade(), KW: make([]float64, g.Steps), HotC: make([]float64, g.Steps),
-		ColdC: make([]float64, g.Steps), ByBand: make([]float64, len(Bands))}
-	bad := excluded(g, c, faults)
+		ColdC: make([]float64, g.Steps), State: make([]State, g.Steps), ByBand: make([]float64, len(Bands)), Flags: p.flags}
+	touched := concerned(g, c, faults)
+	negative := 0
+	for i := range s.KW {
+		q, hot, cold := p.run(i)
+		if q < 0 {
+			q = 0
+			negative++
+		}
+		s.KW[i], s.HotC[i], s.ColdC[i] = q, hot, cold
+		switch {
+		case math.IsNaN(q):
+		case touched[i]:
+			s.State[i] = Mended
+		default:
+			s.State[i] = Measured
+		}
+	}
+	if negative > g.Steps/100 {
+		s.Flags = append(s.Flags, fmt.Sprintf("the rule gives heat below zero in %.1f %% of the steps, taken as none", 100*float64(negative)/float64(g.Steps)))
+	}
+	fill(g, s.KW, s.State, s.HotC, s.ColdC)
+	s.figures(g)
+	return s, nil
+}
+
+// figures sums up the steps.
+func (s *Source) figures(g *Grid) {
 	var month calendarMonths
 	var valid []float64
 	var weight float64
-	for i := range s.KW {
-		q, hot, cold := p.run(i)
-		if bad[i] {
-			q = math.NaN()
-		}
-		s.KW[i], s.HotC[i], s.ColdC[i] = q, hot, cold
-		if math.IsNaN(q) {
+	for i, q := range s.KW {
+		if s.State[i] == Unknown {
 			continue
 		}
-		valid = append(valid, q)
+		s.Known++
 		mwh := q * g.hours() / 1000
 		s.MWh += mwh
+		switch s.State[i] {
+		case Estimated:
+			s.EstimatedMWh += mwh
+		case Mended:
+			s.MendedMWh += mwh
+			valid = append(valid, q)
+		default:
+			valid = append(valid, q)
+		}
 		s.Monthly[month.of(g.At(i))] += mwh
 		if q == 0 {
+			continue
+		}
+		hot, cold := s.HotC[i], s.ColdC[i]
+		if math.IsNaN(hot) || math.IsNaN(cold) {
+			s.NoBandMWh += mwh
 			continue
 		}
 		if hot < cold {
@@ -98,17 +144,44 @@ func source(g *Grid, c *Card, faults []Fault) (Source, error) {
 		s.HighC /= weight
 	}
 	if s.Valid == 0 {
-		return s, nil
+		s.Flags = append(s.Flags, "no valid reading")
+		return
 	}
 	slices.Sort(valid)
 	s.P50KW, s.P90KW, s.P95KW = quantile(valid, 0.5), quantile(valid, 0.1), quantile(valid, 0.95)
 	s.MaxKW = valid[len(valid)-1]
-	for _, q := range valid {
-		if q > 0.2*s.P95KW {
+	for i, q := range s.KW {
+		if s.State[i] != Unknown && q > 0.2*s.P95KW {
 			s.Hours += g.hours()
 		}
 	}
-	return s, nil
+	if s.Coverage < 0.8 {
+		s.Flags = append(s.Flags, fmt.Sprintf("only %.0f %% of the time is measured", 100*s.Coverage))
+	}
+	if s.NoBandMWh > 0.01*s.MWh {
+		s.Flags = append(s.Flags, fmt.Sprintf("%.1f MWh have no known temperature", s.NoBandMWh))
+	}
+}
+
+// concerned marks the steps at which a fault of one of the asset's channels was
+// mended.
+func concerned(g *Grid, c *Card, faults []Fault) []bool {
+	out := make([]bool, g.Steps)
+	for _, f := range faults {
+		if !f.Mend || !c.reads(f.Channels) {
+			continue
+		}
+		from, to := g.window(f)
+		for i := from; i < to; i++ {
+			out[i] = true
+		}
+	}
+	return out
+}
+
+// reads says whether an asset's figures depend on one of the channels.
+func (c *Card) reads(channels []string) bool {
+	return slices.ContainsFunc(channels, func(ch string) bool { return slices.Contains(c.Signals, ch) || c.THot == ch || c.TCold == ch })
 }
 
 // split shares heat given off between hot and cold, uniformly over temperature,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 )
 
 // Demand describes a need for heat.
@@ -46,10 +47,14 @@ func (n Network) Route(a, b Place) (km, gain float64, ok bool) {
 type Need struct {
 	Demand  *Demand
 	KW      []float64 // heat needed in each step; NaN where unknown
+	State   []State   // where each step's heat comes from
 	TargetC []float64 // heated up to
 	SupplyC []float64 // heated from
-	MWh     float64   // over the known steps
-	MaxKW   float64
+	MWh     float64   // over the known steps, those estimated included
+	MaxKW   float64   // of those measured
+
+	EstimatedMWh float64 // part of MWh that fills gaps from like times
+	Coverage     float64 // measured share of the steps
 }
 
 var (
@@ -88,7 +93,7 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 	if err != nil {
 		return nil, fmt.Errorf("heat demand %s: supply temperature %q: %w", d.ID, d.TSupply, err)
 	}
-	n := &Need{Demand: d, KW: kw, TargetC: make([]float64, g.Steps), SupplyC: make([]float64, g.Steps)}
+	n := &Need{Demand: d, KW: slices.Clone(kw), State: make([]State, g.Steps), TargetC: make([]float64, g.Steps), SupplyC: make([]float64, g.Steps)}
 	outdoor := g.Channels[weather]
 	for i := range n.TargetC {
 		ext = math.NaN()
@@ -98,9 +103,19 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 		doy = float64(g.At(i).YearDay())
 		t = hot.eval()
 		n.TargetC[i], n.SupplyC[i] = t, cold.eval()
-		if q := kw[i]; q > 0 {
-			n.MWh += q * g.hours() / 1000
+		if q := kw[i]; !math.IsNaN(q) {
+			n.State[i] = Measured
+			n.Coverage += 1 / float64(g.Steps)
 			n.MaxKW = max(n.MaxKW, q)
+		}
+	}
+	fill(g, n.KW, n.State)
+	for i, q := range n.KW {
+		if q > 0 {
+			n.MWh += q * g.hours() / 1000
+			if n.State[i] == Estimated {
+				n.EstimatedMWh += q * g.hours() / 1000
+			}
 		}
 	}
 	return n, nil
@@ -187,7 +202,7 @@ func pair(g *Grid, s *Source, n *Need, gain float64) Pair {
 	ds, dd := s.Card.DTContribution, n.Demand.DTContribution
 	for i := range s.KW {
 		qh, qc := s.KW[i], n.KW[i]
-		if !(qh > 0) || !(qc > 0) || math.IsNaN(n.TargetC[i]) || math.IsNaN(n.SupplyC[i]) {
+		if !(qh > 0) || !(qc > 0) || math.IsNaN(n.TargetC[i]+n.SupplyC[i]+s.HotC[i]+s.ColdC[i]) {
 			continue
 		}
 		hot, cold := max(s.HotC[i], s.ColdC[i])-ds, min(s.HotC[i], s.ColdC[i])-ds

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -16,7 +17,14 @@ func TestMain(m *testing.M) {
 
 // The scripts say what each command answers, and its exit code.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code}})
+	heat, err := filepath.Abs("../../analytics/heat/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
+		e.Setenv("HEAT", heat)
+		return nil
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code}})
 }
 
 // code runs a program that must end with a certain exit code: "code 2 thermie demo surplus".
