@@ -26,7 +26,7 @@ type Field struct {
 	Exponent *Companion  // a register with a power of ten (SunSpec's scale factors)
 	Factors  []Companion // registers by which the number is multiplied
 	UnitCode *Companion  // a register with a code for the unit (heat meters)
-	Terms    []Companion // registers that are added: overflow counters, fractions
+	Terms    []Companion // registers that are added: overflow counters, fractions, or (negative scale) the other direction
 	Range    *Range      // analogue inputs: a span of counts for a span of readings
 
 	Sentinels []Sentinel
@@ -332,29 +332,38 @@ func (f *Field) write(n *big.Rat, w Image) error {
 }
 
 // encodeTerms shares n out: a term coarser than the field takes the whole
-// multiples of its step; a finer one what is left below the field's step.
+// multiples of its step; a finer one what is left below the field's step; one
+// of a negative scale all that is below zero; one of the field's own scale
+// nothing.
 func (f *Field) encodeTerms(n *big.Rat, w Image) (*big.Rat, error) {
 	for i := range f.Terms {
 		t := &f.Terms[i]
-		step := t.Scale
-		if step.Cmp(f.Scale) < 0 {
-			step = f.Scale
-		}
-		whole := new(big.Rat).SetInt(floor(new(big.Rat).Quo(n, rat(step))))
-		whole.Mul(whole, rat(step))
-		part := whole // for the term
-		rest := new(big.Rat).Sub(n, whole)
-		if t.Scale.Cmp(f.Scale) < 0 {
-			part, rest = rest, whole
+		part := new(big.Rat) // for the term
+		switch {
+		case t.Scale.Coef < 0:
+			if n.Sign() < 0 {
+				part, n = n, part
+			}
+		case t.Scale.Cmp(f.Scale) > 0:
+			part = multiples(n, t.Scale)
+			n = new(big.Rat).Sub(n, part)
+		case t.Scale.Cmp(f.Scale) < 0:
+			whole := multiples(n, f.Scale)
+			part, n = new(big.Rat).Sub(n, whole), whole
 		}
 		bits, err := t.bits(new(big.Rat).Quo(part, rat(t.Scale)))
 		if err != nil {
 			return nil, fmt.Errorf("%s: term at %d: %w", f.Quantity, t.Address, err)
 		}
 		t.put(bits, w)
-		n = rest
 	}
 	return n, nil
+}
+
+// multiples is the greatest multiple of step that is not above n.
+func multiples(n *big.Rat, step metering.Decimal) *big.Rat {
+	whole := new(big.Rat).SetInt(floor(new(big.Rat).Quo(n, rat(step))))
+	return whole.Mul(whole, rat(step))
 }
 
 func floor(n *big.Rat) *big.Int {

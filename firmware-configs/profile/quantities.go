@@ -152,8 +152,8 @@ func (b *builder) fieldCompanions(f *Field, q *fileQuantity) error {
 	}
 	for _, x := range q.Terms {
 		c, err := b.companion(x)
-		if err != nil || c.Units != nil || c.Factors != nil || x.Scale == nil || x.Scale.Coef <= 0 || f.Scale.Coef <= 0 {
-			return fmt.Errorf("terms: want registers with a positive scale (%w)", err)
+		if err != nil || c.Units != nil || c.Factors != nil || x.Scale == nil || x.Scale.Coef == 0 || f.Scale.Coef <= 0 {
+			return fmt.Errorf("terms: want registers with a scale, and a quantity whose own is positive (%w)", err)
 		}
 		c.Scale = x.Scale.Decimal
 		f.Terms = append(f.Terms, c)
