@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/thermie/thermie/analytics/pinch"
 	"github.com/thermie/thermie/metering"
 )
 
@@ -84,7 +85,7 @@ func TestExchangeEqualsCascade(t *testing.T) {
 		hot, supply := draw("hot", 20, 200), draw("supply", 0, 150)
 		cold, target := hot-draw("spread", 1, 80), supply+draw("rise", 1, 80)
 		qh, qc := draw("qh", 0, 1000), draw("qc", 0, 1000)
-		got := Exchange(qh, hot, cold, qc, target, supply)
+		got := pinch.Exchange(qh, hot, cold, qc, target, supply)
 		// Going down in temperature, the heat offered so far serves the demand so far.
 		const n = 20000
 		top, bottom := max(hot, target), min(cold, supply)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"regexp"
 	"slices"
+
+	"github.com/thermie/thermie/analytics/pinch"
 )
 
 // Demand describes a need for heat.
@@ -145,32 +147,6 @@ func (p Pair) SCOP() float64 {
 	return p.PumpMWh / p.PumpKWhE
 }
 
-// Exchange is the heat that a hot stream can give a cold one without a pump, in
-// kW: two composite curves, each linear, on the shifted temperature scale. What
-// is demanded above any temperature T can only come from what is offered above
-// it, so delivered = Qc - max over T of (C(T) - H(T)), T at the four corners; at
-// a latent load, where a curve leaps, also just above the corner.
-func Exchange(qh, hot, cold, qc, target, supply float64) float64 {
-	const latent = 1e-9
-	above := func(q, hi, lo, t float64, just bool) float64 {
-		if hi-lo < latent {
-			if hi > t || hi == t && !just {
-				return q
-			}
-			return 0
-		}
-		return q * min(max((hi-t)/(hi-lo), 0), 1)
-	}
-	worst := 0.0
-	for _, t := range [...]float64{hot, cold, target, supply} {
-		worst = max(worst, above(qc, target, supply, t, false)-above(qh, hot, cold, t, false))
-		if hot-cold < latent || target-supply < latent {
-			worst = max(worst, above(qc, target, supply, t, true)-above(qh, hot, cold, t, true))
-		}
-	}
-	return max(qc-worst, 0)
-}
-
 // lorenzEfficiency is the heat pump's share of the Lorenz coefficient of
 // performance; industrial machines reach 0.45 to 0.55.
 const lorenzEfficiency = 0.5
@@ -207,7 +183,7 @@ func pair(g *Grid, s *Source, n *Need, gain float64) Pair {
 		}
 		hot, cold := max(s.HotC[i], s.ColdC[i])-ds, min(s.HotC[i], s.ColdC[i])-ds
 		target, supply := n.TargetC[i]+dd, n.SupplyC[i]+dd
-		if q := Exchange(qh*gain, hot, cold, qc, target, supply); q > 0 {
+		if q := pinch.Exchange(qh*gain, hot, cold, qc, target, supply); q > 0 {
 			p.MWh += q * g.hours() / 1000
 			p.Hours += g.hours()
 			p.PeakKW = max(p.PeakKW, q)

@@ -1,4 +1,4 @@
-package heat
+package pinch
 
 import (
 	"math"
