@@ -47,6 +47,10 @@ type MeterStatus struct {
 	LastSeen time.Time `json:"last_seen,omitzero"`
 	Fault    string    `json:"fault,omitempty"`  // a metering.Reason, "" when well
 	Detail   string    `json:"detail,omitempty"` // in words, English
+	// LatencyMillis is how long the slowest of its recent answers took, without the
+	// frames; TimeoutMillis how long it is waited for because of that.
+	LatencyMillis int64 `json:"latency_ms,omitempty"`
+	TimeoutMillis int64 `json:"timeout_ms,omitempty"`
 }
 
 // ParseStatus decodes a status of bounded size.

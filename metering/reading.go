@@ -32,10 +32,17 @@ const (
 	OutOfBounds  Reason = "out_of_bounds" // outside the profile's bounds
 	Frozen       Reason = "frozen"        // unchanged although it should move
 	SensorsSwap  Reason = "sensors_swapped"
-	Reset        Reason = "reset"     // a counter went back without a record
-	ScaleJump    Reason = "scale"     // jumped by a power of ten
-	ClockOff     Reason = "clock"     // the gateway's clock was not trusted
-	Estimated    Reason = "estimated" // interpolated by a stated rule
+	// TransformersSwap: current transformers turned, or on another phase than
+	// their voltage: the sign of power does not fit the energies.
+	TransformersSwap Reason = "transformers_swapped"
+	WordOrder        Reason = "word_order"     // numbers that only another word or byte order makes plausible
+	WrongUnit        Reason = "wrong_unit"     // a device answers under another unit id
+	DuplicateUnit    Reason = "duplicate_unit" // two devices answer to one unit id
+	Exchanged        Reason = "exchanged"      // another device stands there now
+	Reset            Reason = "reset"          // a counter went back without a record
+	ScaleJump        Reason = "scale"          // jumped by a power of ten
+	ClockOff         Reason = "clock"          // the gateway's clock was not trusted
+	Estimated        Reason = "estimated"      // interpolated by a stated rule
 )
 
 // Quality is a level and, unless Good, a reason.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/thermie/thermie/cmd/frame"
-	"github.com/thermie/thermie/gateway"
+	"github.com/thermie/thermie/gateway/judge"
 	"github.com/thermie/thermie/gateway/poll"
 	"github.com/thermie/thermie/metering"
 )
@@ -33,7 +33,8 @@ func checkCommand() *cobra.Command {
 		Short: "Read every configured meter once and judge what it says",
 		Long: `Check reads every configured meter once, without a network and without keeping
 anything, and judges each reading: is it there, plausible, of the right sign and
-order, does it fit the others? The gateway must not run meanwhile: two masters on
+order, does it fit the others? It ends with a forecast of how much of each bus's
+time the configured intervals will take. The gateway must not run meanwhile: two masters on
 one line disturb each other. Exit code 1 when something is wrong.`,
 		Args: cobra.NoArgs,
 	}
@@ -44,7 +45,7 @@ one line disturb each other. Exit code 1 when something is wrong.`,
 		if err != nil {
 			return err
 		}
-		lines, err := checkAll(c.Context(), conf.PollBuses())
+		lines, loads, err := checkAll(c.Context(), conf.PollBuses())
 		if err != nil {
 			return err
 		}
@@ -53,7 +54,9 @@ one line disturb each other. Exit code 1 when something is wrong.`,
 			e.SetIndent("", "  ")
 			err = e.Encode(lines)
 		} else {
-			err = printChecks(c.OutOrStdout(), lines)
+			if err = printChecks(c.OutOrStdout(), lines); err == nil {
+				err = printLoads(c.OutOrStdout(), loads)
+			}
 		}
 		if err != nil {
 			return err
@@ -75,29 +78,54 @@ one line disturb each other. Exit code 1 when something is wrong.`,
 	return c
 }
 
+// busLoad is what reading a bus's meters takes of its time, by the planner's
+// model with the turnarounds that were just measured.
+type busLoad struct {
+	bus    string
+	meters int
+	share  float64
+}
+
 // checkAll reads the buses side by side, the meters of each in order.
-func checkAll(ctx context.Context, buses []poll.Bus) (lines []checkLine, err error) {
+func checkAll(ctx context.Context, buses []poll.Bus) (lines []checkLine, loads []busLoad, err error) {
 	results := make([][]checkLine, len(buses))
+	loads = make([]busLoad, len(buses))
 	var wg sync.WaitGroup
 	for i, b := range buses {
 		w, err := poll.New(b, poll.Options{})
 		if err != nil {
-			return nil, frame.Usage(err)
+			return nil, nil, frame.Usage(err)
 		}
 		wg.Go(func() {
 			for _, check := range w.ReadOnce(ctx) {
-				results[i] = append(results[i], judge(b.ID, check)...)
+				results[i] = append(results[i], judgeCheck(b.ID, check)...)
 			}
+			loads[i] = busLoad{b.ID, len(b.Meters), w.Forecast()}
 		})
 	}
 	wg.Wait()
 	for _, r := range results {
 		lines = append(lines, r...)
 	}
-	return lines, nil
+	return lines, loads, nil
 }
 
-func judge(bus string, check poll.Check) (lines []checkLine) {
+func printLoads(out io.Writer, loads []busLoad) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nBUS\tMETERS\tLOAD")
+	for _, l := range loads {
+		words := ""
+		if l.share > 1 {
+			words = "  !! too much: longer intervals, fewer meters, a higher baud rate"
+		} else if l.share > 0.7 {
+			words = "  little is left for a meter that does not answer"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%.1f %%%s\n", l.bus, l.meters, 100*l.share, words)
+	}
+	return w.Flush()
+}
+
+func judgeCheck(bus string, check poll.Check) (lines []checkLine) {
 	if len(check.Readings) == 0 {
 		words := "not read"
 		if check.Err != nil {
@@ -106,7 +134,7 @@ func judge(bus string, check poll.Check) (lines []checkLine) {
 		return []checkLine{{Bus: bus, Meter: check.Meter, Judgement: words}}
 	}
 	answered := false
-	for _, v := range gateway.Judge(check.Readings) {
+	for _, v := range judge.Readings(check.Readings) {
 		l := checkLine{Bus: bus, Meter: check.Meter, Quantity: v.Reading.Series.Quantity(), Unit: v.Reading.Unit, OK: v.OK, Judgement: v.Words}
 		if v.Reading.Quality.Level != metering.Missing {
 			answered = true

@@ -28,11 +28,12 @@ func rootCommand() *cobra.Command {
 		Short: "Read a site's Modbus meters, sign what they say, deliver every reading",
 		Example: `  thermie-gateway key --config gateway.yaml         the public key, to enrol the gateway
   thermie-gateway check --config gateway.yaml       read every meter once and judge what it says
+  thermie-gateway scan                              find the meters of the serial ports and name them
   thermie-gateway read tcp:192.0.2.20:502 1 3027 --type f32
   thermie-gateway run --config gateway.yaml`,
 		Version: version,
 	}
-	root.AddCommand(runCommand(), checkCommand(), readCommand(), keyCommand(), profilesCommand())
+	root.AddCommand(runCommand(), checkCommand(), readCommand(), scanCommand(), keyCommand(), profilesCommand())
 	return root
 }
 

@@ -79,6 +79,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TAKEN", taken.Addr().String())
 			e.Setenv("ADDRESS", bus.Address)
+			_, listens, err := net.SplitHostPort(bus.Address)
+			if err != nil {
+				return err
+			}
+			e.Setenv("NETWORK", "127.0.0.1/32:"+listens)
 			e.Setenv("UNIT", strconv.Itoa(int(meter.Unit)))
 			e.Setenv("TABLE", power.Table.String())
 			e.Setenv("REGISTER", strconv.Itoa(int(power.Address)))

@@ -47,8 +47,10 @@ func (d *doubts) of(unit byte) []unseen {
 	return list
 }
 
-func (d *doubts) add(q question, peace bool) {
-	d.units[q.unit] = append(d.of(q.unit), unseen{q, time.Now(), peace})
+// add notes a question that was given up, earlier by some time than the
+// endpoint's time-out says.
+func (d *doubts) add(q question, peace bool, earlier time.Duration) {
+	d.units[q.unit] = append(d.of(q.unit), unseen{q, time.Now().Add(earlier), peace})
 }
 
 // until is when the unit may be asked again; zero for at once.
@@ -90,7 +92,7 @@ func (d *doubts) answered(q question, refusal bool) {
 	switch {
 	case len(list) == 0:
 	case refusal:
-		d.add(q, false)
+		d.add(q, false, 0)
 	case !slices.ContainsFunc(list, func(u unseen) bool { return u.alike(q) }):
 		delete(d.units, q.unit)
 	}

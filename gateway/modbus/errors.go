@@ -12,6 +12,8 @@ var (
 	// ErrBadFrame: something came that is not the answer: wrong checksum, length,
 	// unit, function or transaction.
 	ErrBadFrame = errors.New("not the answer")
+	// ErrWrongUnit is the ErrBadFrame of a whole answer under another unit id.
+	ErrWrongUnit = fmt.Errorf("%w: another unit answers", ErrBadFrame)
 	// ErrUnreachable: the connection or the serial port could not be opened, or broke.
 	ErrUnreachable = errors.New("unreachable")
 )

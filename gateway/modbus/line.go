@@ -47,6 +47,7 @@ type transport interface {
 	settle(ctx context.Context, unit byte, until time.Time) bool
 	// doubt is when a unit may be asked again, zero for at once.
 	doubt(unit byte) time.Time
+	patience() patience
 	close() error
 }
 

@@ -24,6 +24,8 @@ type serialTransport struct {
 	missed int       // time-outs in a row
 	doubts doubts
 	last   map[byte]heard
+	tuned  patience
+	onLate func(unit byte)
 	again  bool // the answer taken last is the one before it once more
 }
 
@@ -39,7 +41,7 @@ type heard struct {
 const bridgeMissedMost = 4
 
 func newSerial(e Endpoint, c *counters) *serialTransport {
-	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}}
+	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}, tuned: patience{}}
 	s.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
 		if e.Type == RTU {
 			s.wire, err = openPort(e)
@@ -66,7 +68,9 @@ func (s *serialTransport) close() error {
 func (s *serialTransport) doubt(unit byte) time.Time { return s.doubts.until(unit) }
 
 // owe notes that the answer to a question may come for a while yet.
-func (s *serialTransport) owe(q question) { s.doubts.add(q, true) }
+func (s *serialTransport) owe(q question) {
+	s.doubts.add(q, true, s.e.Timeout-s.tuned.of(q.unit, s.e.Timeout))
+}
 
 // settle listens until a unit is out of doubt.
 func (s *serialTransport) settle(ctx context.Context, unit byte, until time.Time) bool {
@@ -139,6 +143,9 @@ func (s *serialTransport) late(b []byte) int {
 		return 0
 	}
 	s.count.late.Add(1)
+	if s.onLate != nil {
+		s.onLate(q.unit)
+	}
 	s.doubts.late(q.unit, q.function, q.count, b[1]&0x80 != 0)
 	s.hear(q.unit, question{function: q.function, count: q.count}, b[:n])
 	return n
@@ -261,7 +268,7 @@ func (s *serialTransport) ask(ctx context.Context, adu []byte, q question) ([]by
 	if err := s.hush(ctx); err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(time.Duration(len(adu)+q.serialLength())*s.char + s.e.Timeout + s.gap)
+	deadline := time.Now().Add(time.Duration(len(adu)+q.serialLength())*s.char + s.tuned.of(q.unit, s.e.Timeout) + s.gap)
 	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
 		deadline = at
 	}
@@ -290,7 +297,7 @@ func (s *serialTransport) ask(ctx context.Context, adu []byte, q question) ([]by
 			return nil, fmt.Errorf("an answer with %d registers to a question for %d: %w", (n-5)/2, q.count, ErrBadFrame)
 		case damaged:
 			s.noisy = true
-			s.doubts.add(q, false) // it may not have been the answer
+			s.doubts.add(q, false, 0) // it may not have been the answer
 			return nil, fmt.Errorf("wrong checksum: %w", ErrBadFrame)
 		case garbage:
 			if s.in[0] == 0x00 || s.in[0] == 0xFF {
@@ -330,7 +337,7 @@ func (s *serialTransport) silent(q question, other error) error {
 	if other != nil {
 		return other
 	}
-	return fmt.Errorf("%w (%v)", ErrTimeout, s.e.Timeout)
+	return fmt.Errorf("%w (%v)", ErrTimeout, s.tuned.of(q.unit, s.e.Timeout))
 }
 
 // finish takes a frame of n bytes once the line is silent behind it.
@@ -384,7 +391,7 @@ func (s *serialTransport) strange(b []byte, q question) error {
 		return nil // late, and explained
 	}
 	if b[0] != q.unit {
-		return fmt.Errorf("an answer of unit %d: %w", b[0], ErrBadFrame)
+		return fmt.Errorf("an answer of unit %d: %w", b[0], ErrWrongUnit)
 	}
 	return fmt.Errorf("an answer with function %d to one with function %d: %w", b[1], q.function, ErrBadFrame)
 }

@@ -24,6 +24,7 @@ type tcpTransport struct {
 	last   uint16 // transaction id of the last of them, as counted
 	missed int    // time-outs in a row
 	behind map[byte]overdue
+	tuned  patience
 	buf    [4 * maxFrame]byte
 	have   int // bytes in buf
 	frame  [maxFrame]byte
@@ -43,7 +44,7 @@ const history = 64
 const missedMost = 2
 
 func newTCP(e Endpoint, c *counters) *tcpTransport {
-	t := &tcpTransport{e: e, count: c, behind: map[byte]overdue{}}
+	t := &tcpTransport{e: e, count: c, behind: map[byte]overdue{}, tuned: patience{}}
 	t.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
 		t.conn, err = dialTCP(ctx, e)
 		return err
@@ -192,7 +193,7 @@ func (t *tcpTransport) stale(n int) {
 // ask sends one question and waits for its answer.
 func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 	q, id := ask(adu, 7), binary.BigEndian.Uint16(adu)
-	deadline := time.Now().Add(t.e.Timeout)
+	deadline := time.Now().Add(t.tuned.of(q.unit, t.e.Timeout))
 	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
 		deadline = at
 	}
@@ -242,8 +243,9 @@ func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 func (t *tcpTransport) late(ctx context.Context, unit byte, id uint16) error {
 	t.missed++
 	half := t.have
+	waited := t.tuned.of(unit, t.e.Timeout)
 	if t.e.Quiet > 0 {
-		t.behind[unit] = overdue{id, time.Now().Add(t.e.Quiet)}
+		t.behind[unit] = overdue{id, time.Now().Add(t.e.Timeout - waited + t.e.Quiet)}
 	}
 	if half > 0 || t.missed >= missedMost {
 		t.close()
@@ -252,9 +254,9 @@ func (t *tcpTransport) late(ctx context.Context, unit byte, id uint16) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case half > 0:
-		return fmt.Errorf("only %d bytes of an answer within %v: %w", half, t.e.Timeout, ErrBadFrame)
+		return fmt.Errorf("only %d bytes of an answer within %v: %w", half, waited, ErrBadFrame)
 	}
-	return fmt.Errorf("%w (%v)", ErrTimeout, t.e.Timeout)
+	return fmt.Errorf("%w (%v)", ErrTimeout, waited)
 }
 
 func (t *tcpTransport) explain(v verdict, q question) error {
@@ -265,7 +267,7 @@ func (t *tcpTransport) explain(v verdict, q question) error {
 	case v == wrongSize:
 		return fmt.Errorf("an answer of %d bytes to a question for %d registers: %w", int(binary.BigEndian.Uint16(b[4:])), q.count, ErrBadFrame)
 	case b[6] != q.unit:
-		return fmt.Errorf("an answer of unit %d: %w", b[6], ErrBadFrame)
+		return fmt.Errorf("an answer of unit %d: %w", b[6], ErrWrongUnit)
 	}
 	return fmt.Errorf("an answer with function %d to one with function %d: %w", b[7], q.function, ErrBadFrame)
 }

@@ -58,9 +58,10 @@ type field struct {
 // member is a meter as the worker sees it.
 type member struct {
 	Meter
-	fields []*field
-	due    time.Time // when it is to be read next; zero: at once
-	health health
+	fields  []*field
+	due     time.Time // when it is to be read next; zero: at once
+	*health           // shared by the parts of a meter
+	symptoms
 }
 
 // device is what answers to a unit id: a meter, or a module with several.
@@ -76,6 +77,7 @@ type device struct {
 	turnaround time.Duration // as measured; 0: not yet
 	measured   int
 	planned    time.Duration // turnaround that the plans are made for
+	tuning     tuning
 
 	fails   int       // cycles without an answer, in a row
 	probe   time.Time // before it, a device that does not answer is not asked
@@ -169,7 +171,7 @@ func newMember(m Meter, e modbus.Endpoint) (*member, error) {
 	case m.Interval < m.Profile.Timing.MinPoll:
 		return nil, fmt.Errorf("interval %v is below %v, the shortest that profile %s allows", m.Interval, m.Profile.Timing.MinPoll, m.Profile.ID)
 	}
-	x := &member{Meter: m}
+	x := &member{Meter: m, health: &health{}}
 	for i := range m.Profile.Fields {
 		f := &m.Profile.Fields[i]
 		if f.Channel != m.Channel {
@@ -240,8 +242,7 @@ func (d *device) measure(e modbus.Endpoint, latency time.Duration, words int) {
 	if !e.Serial() {
 		return // the round trip says little about what one more register takes
 	}
-	latency -= time.Duration(13+2*words)*e.Character() + e.Gap()
-	latency = max(latency, time.Millisecond)
+	latency = thought(e, latency, words)
 	if d.measured++; d.measured == 1 {
 		d.turnaround = latency
 	}

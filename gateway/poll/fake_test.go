@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,19 @@ type fakeLine struct {
 	log    []asked
 	stats  modbus.Stats
 	closed int
+	tuned  map[byte]time.Duration
+}
+
+func (f *fakeLine) SetTimeout(unit byte, d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tuned[unit] = d
+}
+
+func (f *fakeLine) Timeout(unit byte) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cmp.Or(f.tuned[unit], time.Second)
 }
 
 func (f *fakeLine) Read(ctx context.Context, unit byte, table profile.Table, address uint16, count int) ([]uint16, error) {
@@ -101,7 +115,7 @@ type bench struct {
 
 func newBench(t testing.TB, e modbus.Endpoint, say func(a asked) ([]uint16, error), meters ...Meter) *bench {
 	t.Helper()
-	b := &bench{line: &fakeLine{say: say, quiet: time.Second, doubt: map[byte]time.Time{}}, logs: &strings.Builder{}}
+	b := &bench{line: &fakeLine{say: say, quiet: time.Second, doubt: map[byte]time.Time{}, tuned: map[byte]time.Duration{}}, logs: &strings.Builder{}}
 	w, err := newWorker(Bus{ID: "bus", Meters: meters}, e, b.line, Options{
 		Emit: func(r []metering.Reading) {
 			b.mu.Lock()

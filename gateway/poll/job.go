@@ -90,6 +90,7 @@ func (w *Worker) step(ctx context.Context, j *job) {
 	j.took += latency
 	j.tries++
 	d.count(err)
+	w.tune(d, latency, r.Words, err)
 	if err == nil {
 		j.answers++
 		d.measure(w.endpoint, latency, r.Words)

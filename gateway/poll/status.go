@@ -45,119 +45,6 @@ func (w *watch) seen(n metering.Decimal, at time.Time, q metering.Quality) {
 	w.polls++
 }
 
-// health is what is known of how a meter does.
-type health struct {
-	seen     time.Time
-	fault    metering.Reason
-	detail   string
-	reset    string    // words on the last counter that went back
-	resetAt  time.Time // when
-	attempts int       // requests, lately
-	damaged  int       // of which came back damaged
-}
-
-const (
-	// frozenAfter and frozenPolls: how long nothing at all of a meter that measures
-	// several things that fluctuate may stay the same.
-	frozenAfter = 15 * time.Minute
-	frozenPolls = 20
-	// resetShown is how long a counter that went back stays in the status.
-	resetShown = 24 * time.Hour
-	// rateWindow is over how many requests the rate of damaged answers is taken.
-	rateWindow = 200
-)
-
-// count notes the end of a request for the rate of damaged answers.
-func (d *device) count(err error) {
-	for _, m := range d.members {
-		h := &m.health
-		if h.attempts++; h.attempts > rateWindow {
-			h.attempts, h.damaged = h.attempts/2, h.damaged/2
-		}
-		if err != nil && reasonOf(err) == metering.BadFrame {
-			h.damaged++
-		}
-	}
-}
-
-// judge names what ails the meters of a job. The order is that of certainty and
-// weight: one fault is shown.
-func (w *Worker) judge(j *job, readings []metering.Reading, now time.Time) {
-	for _, m := range j.members {
-		mine := readings[:len(m.fields)]
-		readings = readings[len(m.fields):]
-		h := &m.health
-		if len(j.got) > 0 {
-			h.seen = j.got[len(j.got)-1].at
-		}
-		for i, r := range mine {
-			if r.Quality == (metering.Quality{Level: metering.Suspect, Reason: metering.Reset}) {
-				h.reset, h.resetAt = fmt.Sprintf("%s went back to %s %s at %s", m.fields[i].series.Quantity(), r.Number, r.Unit, r.Time().Format(time.RFC3339)), now
-			}
-		}
-		h.fault, h.detail = w.diagnose(j, m, mine, now)
-	}
-}
-
-func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now time.Time) (metering.Reason, string) {
-	h := &m.health
-	if j.answers == 0 {
-		detail := "no requests"
-		if err := j.err(); err != nil {
-			detail = err.Error()
-			return j.failed[0].reason, detail
-		}
-		return metering.NoAnswer, detail
-	}
-	if h.attempts >= 20 && 20*h.damaged > h.attempts {
-		return metering.BadFrame, fmt.Sprintf("%.0f %% of the last %d answers came damaged: check wiring, termination, baud and parity",
-			100*float64(h.damaged)/float64(h.attempts), h.attempts)
-	}
-	if since, is := m.frozen(now); is {
-		return metering.Frozen, "nothing that it measures has changed since " + since.UTC().Format(time.RFC3339)
-	}
-	for i, r := range readings {
-		if r.Quality.Level == metering.Good || r.Quality.Reason == metering.NotAvailable || r.Quality.Reason == metering.Reset {
-			continue
-		}
-		f := m.fields[i]
-		detail := fmt.Sprintf("%s: %s", f.series.Quantity(), r.Quality)
-		if x := j.failureOf(f.Span()); x != nil {
-			detail += ": " + x.err.Error()
-		} else if r.Quality.Level == metering.Suspect {
-			detail += fmt.Sprintf(" (%s %s)", r.Number, r.Unit)
-		}
-		return r.Quality.Reason, detail
-	}
-	if h.reset != "" && now.Sub(h.resetAt) < resetShown {
-		return metering.Reset, h.reset
-	}
-	return "", ""
-}
-
-// frozen says since when nothing of a meter has changed. It is sure only of a
-// meter that measures at least three things in motion: voltages, currents,
-// powers, flows, temperatures that are not zero.
-func (m *member) frozen(now time.Time) (since time.Time, is bool) {
-	moving := 0
-	for _, f := range m.fields {
-		w := &f.watch
-		if !w.read {
-			continue
-		}
-		if since.Before(w.moved) {
-			since = w.moved
-		}
-		if w.polls < frozenPolls {
-			return since, false
-		}
-		if q := f.series.Quantity(); q.Kind() == metering.Gauge && q != metering.ErrorCode && q != metering.SerialNumber && w.number.Coef != 0 {
-			moving++
-		}
-	}
-	return since, moving >= 3 && now.Sub(since) >= frozenAfter
-}
-
 // load tells the share of the last minute or two in which the bus was busy.
 type load struct {
 	was, is     time.Time
@@ -188,7 +75,9 @@ func (w *Worker) Status() (batch.BusStatus, []batch.MeterStatus) {
 		Refusals: s.Refusals, LoadRatio: w.load.ratio(time.Now(), s.Busy)}
 	meters := make([]batch.MeterStatus, 0, len(w.order))
 	for _, m := range w.order {
-		meters = append(meters, batch.MeterStatus{Meter: m.ID, LastSeen: m.health.seen, Fault: string(m.health.fault), Detail: m.health.detail})
+		t := w.deviceOf(m).tuning
+		meters = append(meters, batch.MeterStatus{Meter: m.ID, LastSeen: m.health.seen, Fault: string(m.fault), Detail: m.detail,
+			LatencyMillis: t.slowest.Milliseconds(), TimeoutMillis: w.line.Timeout(m.Unit).Milliseconds()})
 	}
 	return bus, meters
 }

@@ -16,6 +16,8 @@ import (
 // line is what a worker needs of a [modbus.Line].
 type line interface {
 	Read(ctx context.Context, unit byte, table profile.Table, address uint16, count int) ([]uint16, error)
+	SetTimeout(unit byte, d time.Duration)
+	Timeout(unit byte) time.Duration
 	Doubt(unit byte) time.Duration
 	Listen(ctx context.Context, unit byte, d time.Duration) bool
 	Stats() modbus.Stats

@@ -1,4 +1,7 @@
-package gateway
+// Package judge looks at the readings of one meter as an installer would: is
+// each plausible by itself, and do those that must fit each other fit? What it
+// finds has a name, so that status, log and record speak of the same thing.
+package judge
 
 import (
 	"fmt"
@@ -12,7 +15,8 @@ import (
 type Verdict struct {
 	Reading metering.Reading
 	OK      bool
-	Words   string // why not, or a remark; English
+	Fault   metering.Reason // the name of what is wrong, "" when OK
+	Words   string          // why not, or a remark; English
 }
 
 // bounds are what a quantity can be on a site, in its usual unit. They are wide:
@@ -54,10 +58,10 @@ const (
 	clockTolerance = 2 * time.Minute
 )
 
-// Judge looks at the readings of one meter, taken at one moment, as an installer
+// Readings looks at the readings of one meter, taken at one moment, as an installer
 // would: each by itself, and those that must fit each other (flow and return
 // temperature, phases and total, power and current).
-func Judge(readings []metering.Reading) []Verdict {
+func Readings(readings []metering.Reading) []Verdict {
 	by := make(map[metering.Quantity]float64, len(readings))
 	for _, r := range readings {
 		if r.Quality.Level == metering.Good {
@@ -67,10 +71,10 @@ func Judge(readings []metering.Reading) []Verdict {
 	out := make([]Verdict, len(readings))
 	for i, r := range readings {
 		out[i] = Verdict{Reading: r, OK: true}
-		if words := single(r); words != "" {
-			out[i].OK, out[i].Words = false, words
-		} else if words := together(r.Series.Quantity(), by); words != "" {
-			out[i].OK, out[i].Words = false, words
+		if fault, words := single(r); words != "" {
+			out[i].OK, out[i].Fault, out[i].Words = false, fault, words
+		} else if fault, words := together(r.Series.Quantity(), by); words != "" {
+			out[i].OK, out[i].Fault, out[i].Words = false, fault, words
 		} else {
 			out[i].Words = remark(r)
 		}
@@ -78,26 +82,30 @@ func Judge(readings []metering.Reading) []Verdict {
 	return out
 }
 
+// Bounded says whether a quantity has bounds on every site, so that a number
+// outside them proves something.
+func Bounded(q metering.Quantity) bool { _, ok := bounds[q]; return ok }
+
 // single judges a reading by itself; "" when it is plausible.
-func single(r metering.Reading) string {
+func single(r metering.Reading) (fault metering.Reason, words string) {
 	if r.Quality.Level != metering.Good {
-		return reasonWords(r.Quality)
+		return r.Quality.Reason, reasonWords(r.Quality)
 	}
 	q, v := r.Series.Quantity(), r.Number.Float64()
 	b, bounded := bounds[q]
 	switch {
 	case v != 0 && math.Abs(v) < tiny:
-		return "implausibly small: wrong type or word order?"
+		return metering.WordOrder, "implausibly small: wrong type or word order?"
 	case bounded && (v < b.low || v > b.high):
-		return fmt.Sprintf("outside %g to %g %s: wrong register, type, order or transformer ratio?", b.low, b.high, r.Unit)
+		return metering.OutOfBounds, fmt.Sprintf("outside %g to %g %s: wrong register, type, order or transformer ratio?", b.low, b.high, r.Unit)
 	case q.Kind() == metering.Counter && v < 0:
-		return "a counter below zero: wrong type or word order?"
+		return metering.WordOrder, "a counter below zero: wrong type or word order?"
 	case q.Kind() == metering.Counter && r.Unit != metering.Joule && v > most:
-		return "implausibly large for a counter: wrong type or word order?"
+		return metering.WordOrder, "implausibly large for a counter: wrong type or word order?"
 	case q == metering.MeterClock && math.Abs(v-float64(r.At)/1000) > clockTolerance.Seconds():
-		return fmt.Sprintf("the meter's clock is off by %s", time.Duration((v-float64(r.At)/1000)*1e9).Round(time.Second))
+		return metering.ClockOff, fmt.Sprintf("the meter's clock is off by %s", time.Duration((v-float64(r.At)/1000)*1e9).Round(time.Second))
 	}
-	return ""
+	return "", ""
 }
 
 func reasonWords(q metering.Quality) string {
@@ -124,7 +132,7 @@ func remark(r metering.Reading) string {
 }
 
 // together judges a quantity by those beside it.
-func together(q metering.Quantity, by map[metering.Quantity]float64) string {
+func together(q metering.Quantity, by map[metering.Quantity]float64) (fault metering.Reason, words string) {
 	has := func(list ...metering.Quantity) bool {
 		for _, q := range list {
 			if _, ok := by[q]; !ok {
@@ -139,36 +147,37 @@ func together(q metering.Quantity, by map[metering.Quantity]float64) string {
 		// cooling energy.
 		if has(metering.FlowTemperature, metering.VolumeFlow) && !has(metering.CoolingEnergy) && by[metering.VolumeFlow] > 0 &&
 			by[metering.ReturnTemperature] > by[metering.FlowTemperature]+2 {
-			return "return warmer than flow: sensors exchanged, or a cooling meter?"
+			return metering.SensorsSwap, "return warmer than flow: sensors exchanged, or a cooling meter?"
 		}
 	case metering.TemperatureDiff:
 		if has(metering.FlowTemperature, metering.ReturnTemperature) &&
 			math.Abs(by[metering.FlowTemperature]-by[metering.ReturnTemperature]-by[q]) > 2 {
-			return "is not flow less return temperature"
+			return metering.OutOfBounds, "is not flow less return temperature"
 		}
 	case metering.HeatPower:
 		// 1.16 kWh heat a cubic metre of water by one kelvin; oil and glycol take less.
 		if has(metering.VolumeFlow, metering.FlowTemperature, metering.ReturnTemperature) {
-			want := 1.16 * by[metering.VolumeFlow] * (by[metering.FlowTemperature] - by[metering.ReturnTemperature])
-			if math.Abs(want) > 1 && math.Abs(by[q]-want) > 0.5*math.Abs(want) {
-				return fmt.Sprintf("flow and temperatures give %.3g kW: scale or unit wrong?", want)
+			// Cooling meters differ in the sign that they give their power.
+			want := math.Abs(1.16 * by[metering.VolumeFlow] * (by[metering.FlowTemperature] - by[metering.ReturnTemperature]))
+			if want > 1 && math.Abs(math.Abs(by[q])-want) > 0.5*want {
+				return metering.ScaleJump, fmt.Sprintf("flow and temperatures give %.3g kW: scale or unit wrong?", want)
 			}
 		}
 	case metering.ActivePower:
 		if has(metering.ActivePowerL1, metering.ActivePowerL2, metering.ActivePowerL3) {
 			sum := by[metering.ActivePowerL1] + by[metering.ActivePowerL2] + by[metering.ActivePowerL3]
 			if math.Abs(sum-by[q]) > 0.1*math.Abs(sum)+0.05 {
-				return fmt.Sprintf("the phases add up to %.4g kW", sum)
+				return metering.OutOfBounds, fmt.Sprintf("the phases add up to %.4g kW", sum)
 			}
 		}
 		if by[q] < -0.05 && has(metering.ActiveEnergyImport) && (!has(metering.ActiveEnergyExport) || by[metering.ActiveEnergyExport] < 0.01*by[metering.ActiveEnergyImport]) {
-			return "negative although energy was only taken: current transformers turned or exchanged?"
+			return metering.TransformersSwap, "negative although energy was only taken: current transformers turned or exchanged?"
 		}
 	case metering.ActivePowerL1, metering.ActivePowerL2, metering.ActivePowerL3:
 		if has(metering.ActivePowerL1, metering.ActivePowerL2, metering.ActivePowerL3) && by[q] < -0.05 &&
 			by[metering.ActivePowerL1]+by[metering.ActivePowerL2]+by[metering.ActivePowerL3] > 0 {
-			return "negative beside positive phases: current transformer turned, or phases exchanged?"
+			return metering.TransformersSwap, "negative beside positive phases: current transformer turned, or phases exchanged?"
 		}
 	}
-	return ""
+	return "", ""
 }

@@ -1,14 +1,17 @@
-package gateway
+package judge
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/thermie/thermie/metering"
 )
 
-func TestJudge(t *testing.T) {
+var testAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestReadings(t *testing.T) {
 	type m map[metering.Quantity]string
 	for _, c := range []struct {
 		name     string
@@ -37,14 +40,14 @@ func TestJudge(t *testing.T) {
 			require.True(t, ok)
 			readings = append(readings, metering.Reading{Series: metering.Series("m", q), At: testAt.UnixMilli(), Unit: info.Units[0], Number: metering.MustDecimal(n)})
 		}
-		for _, v := range Judge(readings) {
+		for _, v := range Readings(readings) {
 			q := v.Reading.Series.Quantity()
 			want, bad := c.bad[q]
 			require.Equal(t, !bad, v.OK, "%s: %s: %s", c.name, q, v.Words)
 			require.Contains(t, v.Words, want, "%s: %s", c.name, q)
 		}
 	}
-	v := Judge([]metering.Reading{
+	v := Readings([]metering.Reading{
 		{Series: "m/gas_volume", Unit: metering.CubicM, Quality: metering.Quality{Level: metering.Missing, Reason: metering.NoAnswer}},
 		{Series: "m/voltage_l1", Unit: metering.Volt, Number: metering.Int(230), Quality: metering.Quality{Level: metering.Suspect, Reason: metering.Frozen}},
 		{Series: "m/water_volume", Unit: metering.CubicM},
