@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -25,14 +24,15 @@ const (
 	deaf = 8
 )
 
-// examiner asks a device for what tells families apart, each thing once.
+// examiner asks a device for what tells families apart.
 type examiner struct {
 	line   *modbus.Line
 	unit   byte
-	image  profile.Image
-	asked  map[profile.Span]bool
 	silent int // in a row
+	failed error
 }
+
+var errDeaf = errors.New("the device leaves too much unanswered")
 
 // name finds the profiles that fit a device, the best first.
 func name(ctx context.Context, o Options, d *Device) ([]Candidate, error) {
@@ -43,27 +43,25 @@ func name(ctx context.Context, o Options, d *Device) ([]Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &examiner{line: line, unit: d.Unit, image: profile.Image{}, asked: map[profile.Span]bool{}}
-	sure, likely, err := x.compare(ctx, o.Library.All())
-	if err == nil && len(sure) == 0 && len(likely) > mostCandidates {
-		likely = likely[:mostCandidates]
-	}
+	x := &examiner{line: line, unit: d.Unit}
+	fits, err := o.Library.Recognise(ctx, x.fetch)
 	var out []Candidate
-	for _, p := range append(sure, likely...) {
-		if err != nil {
-			break
-		}
-		c := Candidate{Profile: p, Sure: slices.Contains(sure, p), Identity: map[string]string{}}
-		for _, i := range p.Identity {
-			if err = x.fetch(ctx, i.Span()); err != nil {
-				break
+	for _, f := range fits[:min(len(fits), mostCandidates)] {
+		c := Candidate{Profile: f.Profile, Sure: f.Certain, Identity: map[string]string{}}
+		for _, i := range f.Profile.Identity {
+			words, err := x.fetch(ctx, i.Span())
+			if err != nil {
+				continue // not every model has every identity
 			}
-			if text, ok := i.Get(x.image); ok && text != "" {
+			image := profile.Image{}
+			image.Put(i.Table, i.Address, words...)
+			if text, ok := i.Get(image); ok && text != "" {
 				c.Identity[i.What] = text
 			}
 		}
 		out = append(out, c)
 	}
+	err = cmp.Or(err, x.failed)
 	line.Close() // a serial port has one user
 	for i := range out {
 		if err == nil {
@@ -87,88 +85,24 @@ func (c Candidate) share() float64 {
 	return float64(c.Believed) / float64(len(c.Readings))
 }
 
-// compare lists the profiles whose fingerprint matches: those that identity
-// registers name and, if there are none, those that may be.
-func (x *examiner) compare(ctx context.Context, all []*profile.Profile) (sure, likely []*profile.Profile, err error) {
-	for _, strong := range []bool{true, false} {
-		for _, p := range all {
-			if len(p.Fingerprint) == 0 || strong != (evidence(p.Fingerprint) >= enough) {
-				continue
-			}
-			ok, err := x.matches(ctx, p)
-			switch {
-			case err != nil:
-				return nil, nil, err
-			case ok && strong:
-				sure = append(sure, p)
-			case ok:
-				likely = append(likely, p)
-			}
-		}
-		if len(sure) > 0 {
-			break
-		}
+// fetch reads a run of registers. A bus that fails ends all further questions.
+func (x *examiner) fetch(ctx context.Context, s profile.Span) ([]uint16, error) {
+	switch {
+	case x.failed != nil:
+		return nil, x.failed
+	case x.silent >= deaf:
+		return nil, errDeaf
 	}
-	return sure, likely, nil
-}
-
-// enough bits of evidence name a device.
-const enough = 12
-
-// evidence is how many bits of registers a fingerprint fixes. Small numbers
-// stand in the registers of every device, so they prove little.
-func evidence(probes []profile.Probe) (sum int) {
-	for _, q := range probes {
-		switch {
-		case q.Type == profile.ASCII:
-			sum += 8 * len(q.Prefix)
-		case q.Plausible():
-		case slices.ContainsFunc(q.Equals, func(e uint64) bool { return e <= 10 }):
-			sum += 2
-		case q.Bits != nil:
-			sum += q.Bits.Count - bits.Len(uint(len(q.Equals)-1))
-		default:
-			sum += 16*q.Words() - bits.Len(uint(len(q.Equals)-1))
-		}
-	}
-	return sum
-}
-
-func (x *examiner) matches(ctx context.Context, p *profile.Profile) (bool, error) {
-	for _, q := range p.Fingerprint {
-		if err := x.fetch(ctx, q.Span()); err != nil {
-			return false, err
-		}
-		if match, ok := q.Match(x.image); !match || !ok {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// fetch reads a run of registers if that was not tried yet. What the device
-// refuses or leaves unanswered is not in the image; only a bus that fails is an
-// error.
-func (x *examiner) fetch(ctx context.Context, s profile.Span) error {
-	if x.asked[s] || x.silent >= deaf {
-		return nil
-	}
-	x.asked[s] = true
 	words, err := x.line.Read(ctx, x.unit, s.Table, s.Address, s.Words)
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case errors.Is(err, modbus.ErrUnreachable):
-		return fmt.Errorf("unit %d: %w", x.unit, err)
+		x.failed = fmt.Errorf("unit %d: %w", x.unit, err)
 	case errors.Is(err, modbus.ErrTimeout):
 		x.silent++
-	case err == nil:
-		x.silent = 0
-		x.image.Put(s.Table, s.Address, words...)
 	default:
 		x.silent = 0
 	}
-	return nil
+	return words, err
 }
 
 // read reads all that a candidate's profile has and judges it.
