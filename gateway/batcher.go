@@ -37,6 +37,7 @@ type batcher struct {
 	clock    *watchedClock
 	log      *slog.Logger
 	max      int
+	average  *averager
 
 	mu       sync.Mutex
 	held     []metering.Reading
@@ -49,7 +50,7 @@ type batcher struct {
 }
 
 func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *slog.Logger) *batcher {
-	return &batcher{box: box, interval: interval, clock: clock, log: log, max: maxHeld,
+	return &batcher{box: box, interval: interval, clock: clock, log: log, max: maxHeld, average: newAverager(nil),
 		latest: make(map[metering.SeriesID]metering.Reading), state: clock.system(), closedAt: clock.last}
 }
 
@@ -57,6 +58,14 @@ func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *sl
 func (b *batcher) add(readings []metering.Reading) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.hold(b.average.take(readings))
+	for _, r := range readings {
+		b.latest[r.Series] = r
+	}
+}
+
+// hold keeps readings for the next batch; the caller holds the lock.
+func (b *batcher) hold(readings []metering.Reading) {
 	b.held = append(b.held, readings...)
 	if over := len(b.held) - b.max; over > 0 {
 		if b.lost == 0 {
@@ -64,9 +73,6 @@ func (b *batcher) add(readings []metering.Reading) {
 		}
 		b.lost += uint64(over)
 		b.held = append(b.held[:0], b.held[over:]...)
-	}
-	for _, r := range readings {
-		b.latest[r.Series] = r
 	}
 }
 
@@ -117,6 +123,7 @@ func (b *batcher) jump(now time.Time, by time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.jumped += by
+	b.hold(b.average.close())
 	for i := range b.held {
 		r := &b.held[i]
 		if r.At >= earliest.UnixMilli() {
@@ -137,6 +144,7 @@ func (b *batcher) close(now time.Time) {
 	if b.jumped != 0 {
 		batchClock = batch.Clock{OffsetMillis: b.jumped.Milliseconds()}
 	}
+	b.hold(b.average.close())
 	readings := b.held
 	b.held = nil
 	b.mu.Unlock()

@@ -99,7 +99,7 @@ func (k *checker) syntax(err error) error {
 }
 
 func within(goType string) string {
-	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Pulse": "pulse", "Spool": "spool", "Log": "log"}
+	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Log": "log"}
 	if w := words[goType]; w != "" {
 		return " in " + w
 	}
@@ -265,6 +265,7 @@ func (k *checker) buses(c *Config) error {
 			if err == nil {
 				meters[m.ID] = b.ID
 				bus.Meters = append(bus.Meters, m)
+				c.means = append(c.means, b.Meters[j].means()...)
 				_, err = poll.New(bus, poll.Options{}) // its duplicates
 				key = "unit"
 			}
@@ -348,6 +349,21 @@ func (k *checker) meter(m *Meter, bus poll.Bus, library *profile.Library) (out p
 		}
 		out.Pulse = &poll.Pulse{Quantity: metering.Quantity(m.Pulse.Quantity), Weight: weight, Unit: metering.Unit(m.Pulse.Unit)}
 	}
+	for q, how := range m.Quantities {
+		if how.Interval < 0 || how.Interval > time.Hour {
+			return out, "quantities", fmt.Errorf("meter %s: %s: interval %v is not between 0 and 1h", m.ID, q, how.Interval)
+		}
+		if how.Average && q.Kind() == metering.Counter {
+			return out, "quantities", fmt.Errorf("meter %s: %s is a counter: it is sent as read, not averaged", m.ID, q)
+		}
+		if how.Average && how.Skip {
+			return out, "quantities", fmt.Errorf("meter %s: %s is skipped, so there is nothing to average", m.ID, q)
+		}
+		if out.Quantities == nil {
+			out.Quantities = map[metering.Quantity]poll.Sampling{}
+		}
+		out.Quantities[q] = poll.Sampling{Interval: how.Interval, Skip: how.Skip}
+	}
 	alone := bus
 	alone.Meters = []poll.Meter{out}
 	if _, err := poll.New(alone, poll.Options{}); err != nil {
@@ -356,9 +372,19 @@ func (k *checker) meter(m *Meter, bus poll.Bus, library *profile.Library) (out p
 	return out, "", nil
 }
 
+// means are the series of a meter that are averaged.
+func (m *Meter) means() (out []metering.SeriesID) {
+	for q, how := range m.Quantities {
+		if how.Average {
+			out = append(out, metering.Series(m.ID, q))
+		}
+	}
+	return out
+}
+
 // blame guesses the key that an error of polling is about.
 func blame(text string) string {
-	for _, key := range []string{"pulse", "channel", "interval", "unit"} {
+	for _, key := range []string{"quantities", "pulse", "channel", "interval", "unit"} {
 		if strings.Contains(text, ": "+key) {
 			return key
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/gateway/outbox"
 	"github.com/thermie/thermie/gateway/poll"
+	"github.com/thermie/thermie/metering"
 )
 
 // Config is gateway.yaml; deploy/gateway.example.yaml explains every key.
@@ -38,6 +39,7 @@ type Config struct {
 	file  string
 	hash  batch.Hash
 	buses []poll.Bus
+	means []metering.SeriesID // averaged over the batch interval
 }
 
 // Broker says where batches go.
@@ -82,6 +84,17 @@ type Meter struct {
 	Interval time.Duration `yaml:"interval"`
 	Channel  int           `yaml:"channel"`
 	Pulse    *Pulse        `yaml:"pulse"`
+	// Quantities are those treated otherwise than the rest of the meter.
+	Quantities map[metering.Quantity]Quantity `yaml:"quantities"`
+}
+
+// Quantity says how one quantity of a meter is read.
+type Quantity struct {
+	Interval time.Duration `yaml:"interval"` // 0: the meter's
+	// Average sends the mean, the least and the greatest of each batch interval in
+	// place of every reading. Only for gauges: counters are sent as read.
+	Average bool `yaml:"average"`
+	Skip    bool `yaml:"skip"` // neither read nor sent
 }
 
 // Pulse says what one pulse of a module's input is worth.

@@ -132,6 +132,12 @@ func TestConfigRefuses(t *testing.T) {
 		{replace("channel: 1", "channel: 99"), "gateway.yaml:27: buses[2].meters[1].channel: bus rtu-1: meter p-1: channel 99: profile saia-pcd7-h104d has the channels"},
 		{replace("weight: 0.1", "weight: x"), "gateway.yaml:28: buses[2].meters[1].pulse: meter p-1: weight: decimal"},
 		{replace("unit: m3", "unit: l"), "gateway.yaml:28: buses[2].meters[1].pulse: bus rtu-1: meter p-1: pulse: gas_volume cannot be in \"l\""},
+		{replace("interval: 30s", "quantities: {active_powr: {interval: 1s}}"), "gateway.yaml:18: buses[1].meters[2].quantities: bus tcp-1: meter m-2: quantities: profile eastron-sdm630 gives no active_powr"},
+		{replace("interval: 30s", "quantities: {active_power: {interval: 1ms}}"), "gateway.yaml:18: buses[1].meters[2].quantities: bus tcp-1: meter m-2: quantities: active_power: interval 1ms is below"},
+		{replace("interval: 30s", "quantities: {active_power: {interval: 2h}}"), "gateway.yaml:18: buses[1].meters[2].quantities: meter m-2: active_power: interval 2h0m0s is not between"},
+		{replace("interval: 30s", "quantities: {active_energy_import: {average: true}}"), "gateway.yaml:18: buses[1].meters[2].quantities: meter m-2: active_energy_import is a counter"},
+		{replace("interval: 30s", "quantities: {active_power: {average: true, skip: true}}"), "meter m-2: active_power is skipped"},
+		{replace("interval: 30s", "quantities: {active_power: {avarage: true}}"), `gateway.yaml:18: unknown key "avarage" in a quantity`},
 		{replace("gas_volume", "gas"), "gateway.yaml:28: buses[2].meters[1].pulse: bus rtu-1: meter p-1: pulse: quantity \"gas\" is not known"},
 	} {
 		_, err := LoadConfig(write(t, c.text))
@@ -186,7 +192,7 @@ func TestExample(t *testing.T) {
 	var walk func(reflect.Type)
 	seen := 0
 	walk = func(ty reflect.Type) {
-		for ty.Kind() == reflect.Pointer || ty.Kind() == reflect.Slice {
+		for ty.Kind() == reflect.Pointer || ty.Kind() == reflect.Slice || ty.Kind() == reflect.Map {
 			ty = ty.Elem()
 		}
 		if ty.Kind() != reflect.Struct {

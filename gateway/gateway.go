@@ -98,6 +98,7 @@ func New(conf Config, o Options) (*Gateway, error) {
 		clock.system = o.Clock
 	}
 	g.batcher = newBatcher(g.box, conf.BatchInterval, clock, g.log)
+	g.batcher.average = newAverager(conf.means)
 	return g, nil
 }
 

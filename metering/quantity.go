@@ -162,14 +162,33 @@ var Quantities = []QuantityInfo{
 }
 
 var infoByQuantity = func() map[Quantity]QuantityInfo {
-	m := make(map[Quantity]QuantityInfo, len(Quantities))
+	m := make(map[Quantity]QuantityInfo, 3*len(Quantities))
 	for _, q := range Quantities {
 		m[q.Quantity] = q
+		if q.Kind == Gauge {
+			m[q.Quantity.Least()] = QuantityInfo{q.Quantity.Least(), Gauge, q.Units}
+			m[q.Quantity.Greatest()] = QuantityInfo{q.Quantity.Greatest(), Gauge, q.Units}
+		}
 	}
 	return m
 }()
 
-// Info returns what a quantity is; ok is false for one not in the list.
+// Suffixes of the quantities that a gateway adds to a gauge that it averages:
+// the least and the greatest of the readings behind each mean.
+const (
+	LeastSuffix    = ".min"
+	GreatestSuffix = ".max"
+)
+
+// Least is the quantity of a gauge's least reading in an interval of which the
+// gauge itself is the mean.
+func (q Quantity) Least() Quantity { return q + LeastSuffix }
+
+// Greatest is that of its greatest reading.
+func (q Quantity) Greatest() Quantity { return q + GreatestSuffix }
+
+// Info returns what a quantity is; ok is false for one that is neither in the
+// list nor the least or greatest of a gauge that is.
 func (q Quantity) Info() (info QuantityInfo, ok bool) {
 	info, ok = infoByQuantity[q]
 	return info, ok

@@ -41,6 +41,11 @@ func Has(key string) bool { _, ok := catalogue[key]; return ok }
 func (l Lang) T(key string, args ...any) string {
 	e, ok := catalogue[key]
 	if !ok {
+		for _, extreme := range []string{".min", ".max"} {
+			if base, is := strings.CutSuffix(key, extreme); is && Has(base) {
+				return l.T(base) + " (" + extreme[1:] + ".)"
+			}
+		}
 		return "[" + key + "]"
 	}
 	s := e.In(string(l))

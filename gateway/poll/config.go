@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/thermie/thermie/firmware-configs/profile"
@@ -27,6 +30,14 @@ type Meter struct {
 	Interval time.Duration
 	Channel  int    // input of a pulse or analogue module, else 0
 	Pulse    *Pulse // what a pulse input counts; nil: pulses
+	// Quantities are those that are not read as often as the rest, or not at all.
+	Quantities map[metering.Quantity]Sampling
+}
+
+// Sampling says how a quantity is read.
+type Sampling struct {
+	Interval time.Duration // 0: the meter's
+	Skip     bool          // not at all
 }
 
 // Bus is a way to meters: one connection or one serial line.
@@ -125,11 +136,11 @@ func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
 			return nil, fmt.Errorf("meter %s is there twice", m.ID)
 		}
 		seen[m.ID] = true
-		x, err := newMember(*m, e)
+		parts, err := newMembers(*m, e)
 		if err != nil {
 			return nil, fmt.Errorf("meter %s: %w", m.ID, err)
 		}
-		w.order = append(w.order, x)
+		w.order = append(w.order, parts[0])
 		d := units[m.Unit]
 		if d == nil {
 			d = &device{unit: m.Unit, profile: m.Profile, plans: map[string][]Request{}, silentCuts: map[profile.Span]int{},
@@ -137,14 +148,15 @@ func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
 			units[m.Unit] = d
 			w.devices = append(w.devices, d)
 		}
-		if err := d.add(x); err != nil {
+		if err := d.add(parts); err != nil {
 			return nil, fmt.Errorf("meter %s: %w", m.ID, err)
 		}
 	}
 	return w, nil
 }
 
-func (d *device) add(m *member) error {
+func (d *device) add(parts []*member) error {
+	m := parts[0]
 	if d.profile.ID != m.Profile.ID {
 		return fmt.Errorf("unit %d has profile %s for meter %s and profile %s here", d.unit, d.profile.ID, d.members[0].ID, m.Profile.ID)
 	}
@@ -153,11 +165,23 @@ func (d *device) add(m *member) error {
 			return fmt.Errorf("unit %d, channel %d is meter %s already", d.unit, m.Channel, other.ID)
 		}
 	}
-	d.members = append(d.members, m)
+	d.members = append(d.members, parts...)
 	return nil
 }
 
-func newMember(m Meter, e modbus.Endpoint) (*member, error) {
+// parts are the members that are one meter.
+func (d *device) parts(of *member) (parts []*member) {
+	for _, m := range d.members {
+		if m.health == of.health {
+			parts = append(parts, m)
+		}
+	}
+	return parts
+}
+
+// newMembers makes a member for each interval at which something of a meter is
+// read, the meter's own first.
+func newMembers(m Meter, e modbus.Endpoint) ([]*member, error) {
 	if err := metering.CheckID(m.ID); err != nil {
 		return nil, err
 	}
@@ -166,12 +190,14 @@ func newMember(m Meter, e modbus.Endpoint) (*member, error) {
 		return nil, errors.New("no profile")
 	case e.Serial() && (m.Unit < 1 || m.Unit > 247):
 		return nil, fmt.Errorf("unit %d is not between 1 and 247", m.Unit)
-	case m.Interval < shortest:
-		return nil, fmt.Errorf("interval %v is below %v", m.Interval, shortest)
-	case m.Interval < m.Profile.Timing.MinPoll:
-		return nil, fmt.Errorf("interval %v is below %v, the shortest that profile %s allows", m.Interval, m.Profile.Timing.MinPoll, m.Profile.ID)
 	}
-	x := &member{Meter: m, health: &health{}}
+	if err := m.often(m.Interval); err != nil {
+		return nil, err
+	}
+	all := &member{Meter: m, health: &health{}}
+	parts := []*member{all}
+	unknown := maps.Clone(m.Quantities)
+	found := 0
 	for i := range m.Profile.Fields {
 		f := &m.Profile.Fields[i]
 		if f.Channel != m.Channel {
@@ -184,12 +210,35 @@ func newMember(m Meter, e modbus.Endpoint) (*member, error) {
 			}
 			s.pulse, s.series, s.unit = m.Pulse, metering.Series(m.ID, m.Pulse.Quantity), m.Pulse.Unit
 		}
-		x.fields = append(x.fields, s)
+		found++
+		q := s.series.Quantity()
+		how := m.Quantities[q]
+		delete(unknown, q)
+		if how.Skip {
+			continue
+		}
+		if how.Interval == 0 {
+			how.Interval = m.Interval
+		}
+		if err := m.often(how.Interval); err != nil {
+			return nil, fmt.Errorf("quantities: %s: %w", q, err)
+		}
+		at := slices.IndexFunc(parts, func(p *member) bool { return p.Interval == how.Interval })
+		if at < 0 {
+			at = len(parts)
+			part := *all
+			part.Interval, part.fields = how.Interval, nil
+			parts = append(parts, &part)
+		}
+		parts[at].fields = append(parts[at].fields, s)
+	}
+	for q := range unknown {
+		return nil, fmt.Errorf("quantities: profile %s gives no %s on channel %d", m.Profile.ID, q, m.Channel)
 	}
 	switch n := m.Profile.Channels(); {
-	case len(x.fields) == 0 && n > 0:
+	case found == 0 && n > 0:
 		return nil, fmt.Errorf("channel %d: profile %s has the channels 1 to %d", m.Channel, m.Profile.ID, n)
-	case len(x.fields) == 0:
+	case found == 0:
 		return nil, fmt.Errorf("channel %d: profile %s has no channels", m.Channel, m.Profile.ID)
 	}
 	if m.Pulse != nil {
@@ -197,7 +246,22 @@ func newMember(m Meter, e modbus.Endpoint) (*member, error) {
 			return nil, fmt.Errorf("pulse: profile %s counts no pulses on channel %d", m.Profile.ID, m.Channel)
 		}
 	}
-	return x, nil
+	parts = slices.DeleteFunc(parts, func(p *member) bool { return len(p.fields) == 0 })
+	if len(parts) == 0 {
+		return nil, errors.New("quantities: all are skipped, nothing is left to read")
+	}
+	return parts, nil
+}
+
+// often refuses intervals that are too short.
+func (m *Meter) often(interval time.Duration) error {
+	switch {
+	case interval < shortest:
+		return fmt.Errorf("interval %v is below %v", interval, shortest)
+	case interval < m.Profile.Timing.MinPoll:
+		return fmt.Errorf("interval %v is below %v, the shortest that profile %s allows", interval, m.Profile.Timing.MinPoll, m.Profile.ID)
+	}
+	return nil
 }
 
 func (p *Pulse) check() error {
@@ -217,9 +281,11 @@ func (p *Pulse) check() error {
 
 // plan is the plan for some of the device's members, made once.
 func (d *device) plan(members []*member) []Request {
-	key := make([]byte, 0, 16)
+	key := make([]byte, 0, 32)
 	for _, m := range members {
 		key = append(key, m.ID...)
+		key = append(key, 0)
+		key = strconv.AppendInt(key, int64(m.Interval), 36)
 		key = append(key, 0)
 	}
 	if p, ok := d.plans[string(key)]; ok {

@@ -298,11 +298,9 @@ func (m *member) frozen(now time.Time) (since time.Time, is bool) {
 
 // faultOf is the fault of a meter: that of its first part which has one.
 func (w *Worker) faultOf(m *member) metering.Reason {
-	for _, d := range w.devices {
-		for _, x := range d.members {
-			if x.health == m.health && x.fault != "" {
-				return x.fault
-			}
+	for _, x := range w.deviceOf(m).parts(m) {
+		if x.fault != "" {
+			return x.fault
 		}
 	}
 	return ""

@@ -75,7 +75,14 @@ func (w *Worker) Status() (batch.BusStatus, []batch.MeterStatus) {
 		Refusals: s.Refusals, LoadRatio: w.load.ratio(time.Now(), s.Busy)}
 	meters := make([]batch.MeterStatus, 0, len(w.order))
 	for _, m := range w.order {
-		t := w.deviceOf(m).tuning
+		d := w.deviceOf(m)
+		t := d.tuning
+		for _, part := range d.parts(m) {
+			if part.fault != "" {
+				m = part
+				break
+			}
+		}
 		meters = append(meters, batch.MeterStatus{Meter: m.ID, LastSeen: m.health.seen, Fault: string(m.fault), Detail: m.detail,
 			LatencyMillis: t.slowest.Milliseconds(), TimeoutMillis: w.line.Timeout(m.Unit).Milliseconds()})
 	}
@@ -111,7 +118,8 @@ func (w *Worker) ReadOnce(ctx context.Context) []Check {
 
 func (w *Worker) check(ctx context.Context, m *member) Check {
 	d := w.deviceOf(m)
-	j := &job{device: d, members: []*member{m}, due: w.now(), todo: d.plan([]*member{m})}
+	parts := d.parts(m)
+	j := &job{device: d, members: parts, due: w.now(), todo: d.plan(parts)}
 	for len(j.todo) > 0 {
 		if w.step(ctx, j); ctx.Err() != nil {
 			return Check{Meter: m.ID, Err: ctx.Err()}
