@@ -26,6 +26,7 @@ type CalTRACK struct {
 const (
 	ModelCalTRACKDaily   = "CalTRACK 2.0 daily"
 	ModelCalTRACKBilling = "CalTRACK 2.0 billing"
+	ModelCalTRACKHourly  = "CalTRACK 2.0 hourly"
 )
 
 // CalTRACKDaily fits energy per day to heating and cooling degree-days. Balance

@@ -12,6 +12,8 @@
 //     exact optimum (ASHRAE Guideline 14, ISO 50006)
 //   - [CalTRACKDaily], [CalTRACKBilling]: degree-days with a search of the balance
 //     points (CalTRACK 2.0, section 3)
+//   - [CalTRACKHourly], [TimeOfWeek]: hour of week and temperature
+//   - [Subsets]: every set of variables under stated rules, the losers kept
 //
 // Temperatures are in degrees Celsius. Energy is an amount per interval, in any
 // unit; coefficients are in that unit. Products are rounded before they are

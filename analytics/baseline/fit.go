@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Fit is a fitted model. It predicts any frame with [Fit.Predict], and its JSON
@@ -21,6 +22,7 @@ type Fit struct {
 	Candidates []Candidate      `json:"candidates,omitempty"` // what was tried, the chosen one first
 	Tried      int              `json:"tried,omitempty"`      // number of models tried, those of balance point grids included
 	Notes      []string         `json:"notes,omitempty"`
+	Hourly     *Hourly          `json:"hourly,omitempty"` // coefficients of hourly models
 }
 
 // Term is a linear coefficient.
@@ -104,6 +106,9 @@ func (f *Fit) Predict(frame *Frame) ([]float64, error) {
 	if err := frame.check(false); err != nil {
 		return nil, err
 	}
+	if f.Hourly != nil {
+		return f.Hourly.predict(frame)
+	}
 	d, err := newDesign(&f.Spec, frame)
 	if err != nil {
 		return nil, err
@@ -126,8 +131,12 @@ func (f *Fit) Predict(frame *Frame) ([]float64, error) {
 // Jacobian gives the derivatives of the prediction of every interval to the
 // parameters, in the order of [Fit.Parameters]: for a change point, slope times
 // the share of the interval's days on its active side. Rows with an unknown
-// variable are NaN.
+// variable are NaN. Hourly models have too many parameters for it: see
+// [Fit.Influence].
 func (f *Fit) Jacobian(frame *Frame) ([][]float64, error) {
+	if f.Hourly != nil {
+		return nil, fmt.Errorf("the hourly model %s gives no derivatives by row: use its influence", f.Model)
+	}
 	if err := frame.check(false); err != nil {
 		return nil, err
 	}
@@ -157,6 +166,12 @@ func ReadFit(b []byte) (*Fit, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("reading a baseline model: %w", err)
 	}
+	if f.Hourly != nil {
+		if err := f.Hourly.check(); err != nil {
+			return nil, fmt.Errorf("reading baseline model %s: %w", f.Model, err)
+		}
+		return &f, nil
+	}
 	if err := f.Spec.check(); err != nil {
 		return nil, fmt.Errorf("reading baseline model %s: %w", f.Model, err)
 	}
@@ -168,6 +183,11 @@ func ReadFit(b []byte) (*Fit, error) {
 	for i, n := range names {
 		if f.Terms[i].Name != n {
 			return nil, fmt.Errorf("reading baseline model %s: term %d is %q, its form has %q", f.Model, i+1, f.Terms[i].Name, n)
+		}
+	}
+	if p := len(f.Parameters()); f.Inverse != nil {
+		if len(f.Inverse) != p || slices.ContainsFunc(f.Inverse, func(r []float64) bool { return len(r) != p }) {
+			return nil, fmt.Errorf("reading baseline model %s: its inverse is not of %d by %d", f.Model, p, p)
 		}
 	}
 	return &f, nil
