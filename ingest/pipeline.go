@@ -283,6 +283,7 @@ func (p *pipeline) send(ctx context.Context, it *item) error {
 func (p *pipeline) tickLoop(ctx context.Context) {
 	for {
 		p.replays(ctx)
+		p.fromInbox(ctx)
 		p.mended()
 		if err := p.o.Chains.Save(); err != nil {
 			p.o.Log.Error("ingest: chains not saved", "error", err)

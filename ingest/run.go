@@ -39,6 +39,7 @@ type Options struct {
 	// Socket is where, with Shared, the owner of the ledger listens for the others.
 	Socket     string
 	Quarantine *Quarantine
+	Inbox      *Inbox               // of batches that importers leave; nil: none
 	OnStatus   func(batch.Status)   // one at a time; nil to ignore
 	Alarm      func(metering.Alarm) // one at a time; the same trouble keeps its ID; nil to ignore
 	Lasting    []metering.Alarm     // raised by an earlier Run and not ended yet; others are passed over
@@ -123,6 +124,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // sessions are one connection to the broker after another.
 func (p *pipeline) sessions(ctx context.Context) error {
+	defer func() { p.o.Log.Info("ingest: ended", "acknowledged", p.done.Load()) }()
 	for first := true; ctx.Err() == nil; first = false {
 		began, done := p.o.Now(), p.done.Load()
 		err := p.session(ctx)

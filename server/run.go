@@ -127,6 +127,7 @@ func (s *Server) receive(ctx context.Context, chains *ingest.Chains, broker mqtt
 	}
 	o := s.ingestOptions(ctx, broker)
 	o.Ledger, o.Chains, o.Quarantine = s.ledger, chains, ingest.OpenQuarantine(QuarantineDir(s.o.Config))
+	o.Inbox = ingest.OpenInbox(InboxDir(s.o.Config))
 	o.OnStatus = func(st batch.Status) {
 		if err := s.registry.PutStatus(ctx, st); err != nil && ctx.Err() == nil {
 			s.log.Warn("status of a gateway not kept", "gateway", st.Gateway, "error", err)
@@ -145,6 +146,9 @@ func (s *Server) ingestOptions(ctx context.Context, broker mqtt.Options) ingest.
 
 // QuarantineDir is where a server's refused batches wait for a person.
 func QuarantineDir(c Config) string { return filepath.Join(c.Data, "quarantine") }
+
+// InboxDir is where importers leave their batches for the ingest.
+func InboxDir(c Config) string { return filepath.Join(c.Data, "inbox") }
 
 // TapOptions are those of a second connection with the ingest's rights, and the
 // territory whose batches it may see.
