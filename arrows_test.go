@@ -59,6 +59,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd"},
 	"gonum.org/":                          {"analytics"},
 	"github.com/parquet-go/":              {"export"},
+	"codeberg.org/go-pdf/fpdf":            {"gateway/commission"},
 	"github.com/prometheus/":              {"gateway", "api", "cmd", "server"},
 }
 
