@@ -24,9 +24,8 @@ import (
 
 // checker judges a configuration and finds the lines to blame.
 type checker struct {
-	file  string
-	root  yaml.Node
-	draft bool // buses and meters may be missing
+	file string
+	root yaml.Node
 }
 
 // bad is an error about the key at a path of mapping keys and list indices. The
@@ -228,7 +227,7 @@ func loopback(host string) bool {
 
 // buses judges the buses and makes them ready for polling.
 func (k *checker) buses(c *Config) error {
-	if len(c.Buses) == 0 && !k.draft {
+	if len(c.Buses) == 0 {
 		return k.bad(errors.New("there are none"), "buses")
 	}
 	library, err := c.Library()
@@ -255,9 +254,6 @@ func (k *checker) buses(c *Config) error {
 		}
 		wires[endpoint.String()] = b.ID
 		bus := poll.Bus{ID: b.ID, Endpoint: endpoint}
-		if len(b.Meters) == 0 && k.draft {
-			continue
-		}
 		if len(b.Meters) == 0 {
 			return k.bad(fmt.Errorf("bus %s has no meters", b.ID), at("meters")...)
 		}

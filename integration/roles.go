@@ -38,7 +38,7 @@ import (
 const roleVariable = "THERMIE_INTEGRATION_ROLE"
 
 const (
-	ledgerOrigin = "thermie/" + territory // as thermie ingest names it
+	ledgerOrigin = "thermie.example/integration"
 	territory    = "port"
 )
 

@@ -1,0 +1,172 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/thermie/thermie/analytics/quality"
+)
+
+// answer is what is being put together for one task, or for the control of one.
+type answer struct {
+	c        *Case
+	files    map[string][]byte
+	out      map[string]any
+	warnings []string
+	ignored  []string
+	calendar calendarDays
+	// residuals of the baseline by day, for the correlation of meters.
+	residuals []residual
+}
+
+type residual struct {
+	day int
+	e   float64
+}
+
+func sortedDays(m map[int]float64) []int {
+	out := make([]int, 0, len(m))
+	for d := range m {
+		out = append(out, d)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Answer works a task: files by name, case.json among them. The answer is a tree
+// of maps, lists, numbers and words. A refusal is an answer; an error means that
+// the task or a file cannot be read.
+func Answer(files map[string][]byte) (map[string]any, error) {
+	c, err := readCase(files["case.json"])
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{c: c, files: files, out: map[string]any{"case": c.Name}}
+	for _, k := range c.Unknown {
+		a.ignore(k)
+	}
+	if err := a.work(); err != nil {
+		return nil, err
+	}
+	a.finish()
+	return a.out, nil
+}
+
+func (a *answer) finish() {
+	if len(a.warnings) > 0 {
+		a.out["warnings"] = a.warnings
+	}
+	if len(a.ignored) > 0 {
+		a.out["not_understood"] = a.ignored
+	}
+}
+
+func (a *answer) work() error {
+	names := a.c.Task.Files
+	if len(names) == 0 {
+		for _, n := range sortedKeys(a.files) {
+			if strings.HasSuffix(n, ".csv") {
+				names = append(names, n)
+			}
+		}
+	}
+	var tables []*table
+	var parameters []byte
+	for _, n := range names {
+		b, ok := a.files[n]
+		if !ok {
+			return fmt.Errorf("case.json names the file %s, which is not in the folder", n)
+		}
+		switch {
+		case strings.HasSuffix(n, ".json"):
+			parameters = b
+		case strings.HasSuffix(n, ".csv"):
+			t, err := readTable(n, b, a.c.Task.Location)
+			if err != nil {
+				return err
+			}
+			if t.unread > 0 {
+				a.warn("%s: %d cells are no number and count as missing", n, t.unread)
+			}
+			tables = append(tables, t)
+		default:
+			a.ignore("file " + n)
+		}
+	}
+	if len(tables) == 0 {
+		return errors.New("case.json names no CSV file")
+	}
+	if parameters != nil && hasRegisters(tables[0]) {
+		return a.registers(tables[0], parameters)
+	}
+	if parameters != nil {
+		a.ignore("parameters of a task without registers")
+	}
+	return a.sites(tables)
+}
+
+func hasRegisters(t *table) bool {
+	return slices.ContainsFunc(t.names, func(n string) bool {
+		return strings.Contains(n, "register") || strings.Contains(n, "index") || strings.Contains(n, "counter")
+	})
+}
+
+func (a *answer) set(key string, v any) { a.out[key] = v }
+
+// ignore says that a part of the task was not understood.
+func (a *answer) ignore(what string) {
+	if !slices.Contains(a.ignored, what) {
+		a.ignored = append(a.ignored, what)
+	}
+}
+
+func (a *answer) warn(format string, v ...any) {
+	if s := fmt.Sprintf(format, v...); !slices.Contains(a.warnings, s) {
+		a.warnings = append(a.warnings, s)
+	}
+}
+
+// rules are those of the energy, changed by what the task states.
+func (a *answer) rules() quality.Rules {
+	t := &a.c.Task
+	r := quality.Default(t.Energy, t.Location)
+	r.Sentinels = t.Sentinels
+	for _, s := range r.State(t.Rule) {
+		a.ignore("task.rule: " + s)
+	}
+	return r
+}
+
+// electric says whether the energy is electricity; without a word it is taken as
+// such by no rule.
+func (a *answer) electric() bool { return quality.Electric(a.c.Task.Energy) }
+
+// flags puts findings where programs look for them: flags.REASON.
+func (a *answer) flags(f []quality.Flag) (refused bool) {
+	if len(f) == 0 {
+		return false
+	}
+	m, _ := a.out["flags"].(map[string]any)
+	if m == nil {
+		m = map[string]any{}
+		a.out["flags"] = m
+	}
+	for _, x := range f {
+		m[x.Reason] = x.Text
+		if x.Refused {
+			refused = true
+			reasons, _ := a.out["reasons"].([]string)
+			if !slices.Contains(reasons, x.Reason) {
+				a.out["reasons"] = append(reasons, x.Reason)
+			}
+		} else {
+			a.warn("%s: %s", x.Reason, x.Text)
+		}
+	}
+	if refused {
+		a.out["refused"] = true
+	}
+	return refused
+}

@@ -1,0 +1,204 @@
+package task
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/quality"
+)
+
+// site answers for one meter: quality, model, savings, events.
+func (a *answer) site(g *group) error {
+	if g.baseline == nil {
+		return fmt.Errorf("no data of the baseline")
+	}
+	kind := a.kind(g.baseline)
+	switch kind {
+	case kindMonthly:
+		return a.monthly(g)
+	case kindBilling:
+		return a.billing(g)
+	}
+	refused := a.flags(a.overlap(g))
+	base, err := a.load(g.baseline, g, a.c.Task.Baseline, kind)
+	if err != nil {
+		return err
+	}
+	a.fileFlags(g.baseline.name, base)
+	refused = a.flags(base.flags) || refused
+	a.quality("dq", base)
+	var rep *data
+	if g.reporting != nil {
+		if rep, err = a.load(g.reporting, g, a.c.Task.Reporting, kind); err != nil {
+			return err
+		}
+		a.fileFlags(g.reporting.name, rep)
+		a.reportingQuality(base, rep)
+	}
+	a.set("sufficient", !refused)
+	if refused {
+		return nil
+	}
+	fit, frames, err := a.model(kind, base, rep)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.baseline.name, err)
+	}
+	if fit.CVRMSEAdj > 0.25 {
+		a.flags([]quality.Flag{{Reason: quality.PoorFit, Text: fmt.Sprintf("CV(RMSE) is %.0f %%: above the 25 %% of ASHRAE Guideline 14", 100*fit.CVRMSEAdj)}})
+	}
+	if rep == nil {
+		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
+		return nil
+	}
+	return a.savings(fit, frames, base, rep)
+}
+
+// frames are those that a model is made of and applied to.
+type frames struct{ base, rep *baseline.Frame }
+
+// overlap refuses a baseline that reaches into the reporting period.
+func (a *answer) overlap(g *group) []quality.Flag {
+	t := &a.c.Task
+	refuse := func(from, to time.Time) []quality.Flag {
+		return []quality.Flag{{Reason: quality.Overlap, Refused: true,
+			Text: fmt.Sprintf("the reporting period begins on %s, before the baseline ends on %s", from.Format(time.DateOnly), to.Format(time.DateOnly))}}
+	}
+	switch {
+	case t.Baseline.given() && t.Reporting.given():
+		if t.Reporting.from.Before(t.Baseline.to) && t.Baseline.from.Before(t.Reporting.to) {
+			return refuse(t.Reporting.from, t.Baseline.to)
+		}
+	case g.reporting != nil:
+		last := g.baseline.time[len(g.baseline.time)-1]
+		if first := g.reporting.time[0]; !first.After(last) && !g.baseline.time[0].After(g.reporting.time[len(g.reporting.time)-1]) {
+			return refuse(first, last)
+		}
+	}
+	return nil
+}
+
+// model chooses and fits.
+func (a *answer) model(kind string, base, rep *data) (*baseline.Fit, frames, error) {
+	repDays, repHours := (*baseline.Frame)(nil), (*baseline.Frame)(nil)
+	if rep != nil {
+		repDays, repHours = rep.days, rep.hours
+	}
+	if kind == kindHourly {
+		fit, err := a.chooseHourly(base, repHours)
+		return fit, frames{base.hours, repHours}, err
+	}
+	fit, all, err := a.chooseDaily(base.days)
+	if err != nil {
+		return nil, frames{}, err
+	}
+	models, name := record(all, fit)
+	if strings.HasPrefix(fit.Model, "CalTRACK") {
+		name = fit.Model
+	}
+	a.set("models", models)
+	a.set("model", modelOf(name, fit))
+	a.set("metrics", metricsOf(fit))
+	return fit, frames{base.days, repDays}, nil
+}
+
+// savings makes the report of days or hours.
+func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
+	predicted, err := fit.Predict(f.rep)
+	if err != nil {
+		return err
+	}
+	s, err := spreadOf(fit, f.base, f.rep, a.c.Task.Confidence)
+	if err != nil {
+		return err
+	}
+	for i, t := range s.steps {
+		a.residuals = append(a.residuals, residual{t, s.left[i]})
+	}
+	s.extra = filledVariance(f.rep, rep)
+	l := &ledger{start: f.rep.Start, observed: f.rep.Energy, predicted: predicted, half: s.half, loc: a.c.Task.Location}
+	if len(l.known()) == 0 {
+		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Refused: true, Text: "no interval of the reporting period has energy and all variables"}})
+		return nil
+	}
+	a.ranges(fit, f.rep)
+	days := savedDays(l, &a.calendar)
+	a.events(days, f, base, rep, fit, s.noise.RhoUsed)
+	if err := a.adjust(l, days); err != nil {
+		return err
+	}
+	if err := a.reports(l); err != nil {
+		return err
+	}
+	a.set("uncertainty", map[string]any{"rho_used": s.noise.RhoUsed, "memory": s.noise.Memory, "dof": s.noise.DOF,
+		"confidence": a.c.Task.Confidence, "seasonal_scatter": s.noise.Season[:]})
+	if f.rep.Step == baseline.Hour {
+		a.hourlyExtras(l)
+	}
+	return nil
+}
+
+// reports sets report: adjusted as far as adjustments were accepted.
+func (a *answer) reports(l *ledger) error {
+	adjusted, err := l.report(true)
+	if err != nil {
+		return err
+	}
+	plain := adjusted
+	if l.nra != nil {
+		if plain, err = l.report(false); err != nil {
+			return err
+		}
+	}
+	report := map[string]any{}
+	for k, v := range adjusted {
+		report[k] = v
+	}
+	report["adjusted"], report["unadjusted"] = flat(adjusted), flat(plain)
+	log, _ := a.out["adjustment_log"].([]any)
+	delete(a.out, "adjustment_log")
+	if log == nil {
+		log = []any{}
+	}
+	report["adjustment_log"] = log
+	a.set("report", report)
+	return nil
+}
+
+// filledVariance is that of the parts of days that were missing and counted at the
+// mean of the others, a quarter of them being in doubt.
+func filledVariance(f *baseline.Frame, d *data) []float64 {
+	if f.Step != baseline.Day || d == nil {
+		return nil
+	}
+	out := make([]float64, f.Len())
+	for i := range out {
+		if x := d.filled[i]; x > 0 && !math.IsNaN(f.Energy[i]) {
+			u := 0.25 * x * f.Energy[i]
+			out[i] = u * u
+		}
+	}
+	return out
+}
+
+// ranges warns of reporting days outside what the model has seen.
+func (a *answer) ranges(fit *baseline.Fit, rep *baseline.Frame) {
+	if rep.Step == baseline.Hour {
+		return
+	}
+	out := map[string]any{}
+	for _, r := range fit.CheckRanges(rep) {
+		var outside []string
+		for _, t := range r.Outside {
+			outside = append(outside, t.Format(time.DateOnly))
+		}
+		out[r.Variable] = map[string]any{"baseline_min": r.Baseline.Min, "baseline_max": r.Baseline.Max, "baseline_mean": r.Baseline.Mean, "baseline_sd": r.Baseline.SD,
+			"report_mean": r.ReportingMean, "mean_in_min_max": r.InMinMax, "mean_in_3sd": r.In3SD, "days_outside": outside}
+		if 20*len(outside) > rep.Len() {
+			a.warn("%s: %d of %d reporting days lie outside the range of the baseline", r.Variable, len(outside), rep.Len())
+		}
+	}
+	a.set("range_check", out)
+}

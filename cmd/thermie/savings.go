@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thermie/thermie/analytics/savings/task"
+	"github.com/thermie/thermie/cmd/frame"
+)
+
+const maxCaseFile = 512 << 20 // bytes of one file of a case
+
+func savingsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "savings",
+		Short: "Measurement and verification of savings on plain files",
+		Example: `  thermie savings case shared/cases/O1 --json        the task in the folder's case.json
+`,
+	}
+	c.AddCommand(savingsCaseCommand())
+	return c
+}
+
+func savingsCaseCommand() *cobra.Command {
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "case FOLDER",
+		Short: "Answer one task: quality of data, baseline model, savings with their interval",
+		Long: `Reads case.json and the files that it names, and answers the task: what is wrong with
+the data, which baseline model fits, what was saved in each quarter and how sure that is,
+which non-routine events are proposed. Data that cannot carry a baseline are refused with
+reasons; keys of the task that are not understood are named under "not_understood".
+Data that are refused are an answer too, with exit code 0; exit code 2 says that case.json
+or a file cannot be read.`,
+		Example: `  thermie savings case ./heat-2025 --json
+  thermie savings case ./heat-2025`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			files, err := caseFiles(args[0])
+			if err != nil {
+				return frame.Usage(err)
+			}
+			answer, err := task.Answer(files)
+			if err != nil {
+				return frame.Usage(fmt.Errorf("%s: %w", args[0], err))
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", " ")
+				return e.Encode(answer)
+			}
+			return task.Print(c.OutOrStdout(), answer)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the whole answer as JSON")
+	return c
+}
+
+// caseFiles reads the CSV and JSON files of a folder; expected.json, which holds
+// the answers of an open case, is not opened.
+func caseFiles(dir string) (map[string][]byte, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() || name == "expected.json" || !strings.HasSuffix(name, ".csv") && !strings.HasSuffix(name, ".json") {
+			continue
+		}
+		b, err := readBounded(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		files[name] = b
+	}
+	if files["case.json"] == nil {
+		return nil, errors.New(dir + ": there is no case.json")
+	}
+	return files, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxCaseFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(b) > maxCaseFile {
+		return nil, fmt.Errorf("%s: larger than %d MB", path, maxCaseFile>>20)
+	}
+	return b, nil
+}
