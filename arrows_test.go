@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"metering", "calendar"},
 	{"batch", "firmware-configs", "firmware-configs/profile", "firmware-configs/hardware", "access", "mqtt", "sqlite", "pki"},
 	{"series", "ledger", "registry"},
-	{"ingest", "gateway", "analytics", "broker"},
+	{"ingest", "gateway", "analytics", "broker", "export", "importer"},
 	{"proof", "report", "assessment", "simulator", "api", "demo", "server"},
 	{"cmd"},
 }
@@ -58,6 +58,8 @@ var owners = map[string][]string{
 	"golang.org/x/crypto/argon2":          {"registry/accounts"},
 	"github.com/spf13/cobra":              {"cmd"},
 	"gonum.org/":                          {"analytics"},
+	"github.com/parquet-go/":              {"export"},
+	"codeberg.org/go-pdf/fpdf":            {"gateway/commission"},
 	"github.com/prometheus/":              {"gateway", "api", "cmd", "server"},
 }
 

@@ -48,6 +48,9 @@ func progress(from, to time.Time) (wall, monotonic time.Duration) {
 	return to.Round(0).Sub(from.Round(0)), to.Sub(from)
 }
 
+// ClockSynchronised says whether the system holds its clock synchronised.
+func ClockSynchronised() bool { return systemClock().Synchronised }
+
 // systemClock asks the kernel (adjtimex(2), which needs no privilege to read):
 // not synchronised while STA_UNSYNC stands, that is until NTP or PTP disciplines
 // the clock, and again when that has been silent for hours.

@@ -56,14 +56,14 @@ type Broker struct {
 type Bus struct {
 	ID       string        `yaml:"id"`
 	Type     string        `yaml:"type"` // tcp, rtu, rtu-over-tcp
-	Address  string        `yaml:"address"`
-	Device   string        `yaml:"device"`
-	Baud     int           `yaml:"baud"`
-	Parity   string        `yaml:"parity"`
-	StopBits int           `yaml:"stop_bits"`
-	RS485    *RS485        `yaml:"rs485"`
-	Timeout  time.Duration `yaml:"timeout"`
-	Quiet    time.Duration `yaml:"quiet"`
+	Address  string        `yaml:"address,omitempty"`
+	Device   string        `yaml:"device,omitempty"`
+	Baud     int           `yaml:"baud,omitempty"`
+	Parity   string        `yaml:"parity,omitempty"`
+	StopBits int           `yaml:"stop_bits,omitempty"`
+	RS485    *RS485        `yaml:"rs485,omitempty"`
+	Timeout  time.Duration `yaml:"timeout,omitempty"`
+	Quiet    time.Duration `yaml:"quiet,omitempty"`
 	Meters   []Meter       `yaml:"meters"`
 }
 
@@ -81,20 +81,20 @@ type Meter struct {
 	ID       string        `yaml:"id"`
 	Unit     int           `yaml:"unit"`
 	Profile  string        `yaml:"profile"`
-	Interval time.Duration `yaml:"interval"`
-	Channel  int           `yaml:"channel"`
-	Pulse    *Pulse        `yaml:"pulse"`
+	Interval time.Duration `yaml:"interval,omitempty"`
+	Channel  int           `yaml:"channel,omitempty"`
+	Pulse    *Pulse        `yaml:"pulse,omitempty"`
 	// Quantities are those treated otherwise than the rest of the meter.
-	Quantities map[metering.Quantity]Quantity `yaml:"quantities"`
+	Quantities map[metering.Quantity]Quantity `yaml:"quantities,omitempty"`
 }
 
 // Quantity says how one quantity of a meter is read.
 type Quantity struct {
-	Interval time.Duration `yaml:"interval"` // 0: the meter's
+	Interval time.Duration `yaml:"interval,omitempty"` // 0: the meter's
 	// Average sends the mean, the least and the greatest of each batch interval in
 	// place of every reading. Only for gauges: counters are sent as read.
-	Average bool `yaml:"average"`
-	Skip    bool `yaml:"skip"` // neither read nor sent
+	Average bool `yaml:"average,omitempty"`
+	Skip    bool `yaml:"skip,omitempty"` // neither read nor sent
 }
 
 // Pulse says what one pulse of a module's input is worth.
@@ -129,7 +129,9 @@ const maxConfig = 4 << 20
 // LoadConfig reads and checks a configuration file, and the meter profiles that
 // it names. Unknown keys are errors. An error names the file, the line and the
 // key; nothing is opened but files.
-func LoadConfig(path string) (Config, error) {
+func LoadConfig(path string) (Config, error) { return load(path, false) }
+
+func load(path string, draft bool) (Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
@@ -137,7 +139,7 @@ func LoadConfig(path string) (Config, error) {
 	c := Config{Origin: batch.Measured, Data: DefaultData, BatchInterval: DefaultBatchInterval,
 		Spool: Spool{MaxBytes: outbox.DefaultMaxBytes, WhenFull: "refuse"}, Log: Log{Level: "info", Format: "text"}}
 	c.file, c.hash = path, batch.HashOf(text)
-	k := &checker{file: path}
+	k := &checker{file: path, draft: draft}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := yaml.Unmarshal(text, &k.root); err != nil {

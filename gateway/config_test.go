@@ -199,7 +199,7 @@ func TestExample(t *testing.T) {
 			return
 		}
 		for i := range ty.NumField() {
-			key := ty.Field(i).Tag.Get("yaml")
+			key, _, _ := strings.Cut(ty.Field(i).Tag.Get("yaml"), ",")
 			if key == "" {
 				continue
 			}

@@ -6,14 +6,34 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/thermie/thermie/batch"
 	"github.com/thermie/thermie/mqtt"
 )
 
-// commit places a group's batches in their chains, appends those that fit and
-// hands all of them on to the publishers.
+// commit settles a group and hands all of its batches on to the publishers.
 func (p *pipeline) commit(ctx context.Context, group []*item) error {
+	settle := p.settle
+	if p.owner != nil {
+		settle = p.handOver
+	}
+	return settle(ctx, group, func(it *item, receipt bool) {
+		p.acks <- it
+		if !receipt {
+			it.finish(ctx.Err() == nil)
+			return
+		}
+		p.receipts <- it
+	})
+}
+
+// settle places a group's batches in their chains, appends those that fit and
+// puts the others in quarantine. It calls done with each, in order, and whether
+// its gateway gets a receipt. Groups of several processes are settled one by one.
+func (p *pipeline) settle(ctx context.Context, group []*item, done func(it *item, receipt bool)) error {
+	p.settling.Lock()
+	defer p.settling.Unlock()
 	c := p.o.Chains
 	if err := c.catchUp(ctx, p.o.Ledger.Size()); err != nil {
 		return err
@@ -31,14 +51,13 @@ func (p *pipeline) commit(ctx context.Context, group []*item) error {
 		}
 	}
 	for _, it := range group {
-		p.acks <- it
+		receipt := true
 		if it.refuse == nil {
 			p.accepted(it, gaps[it])
-		} else if !p.refused(ctx, it) {
-			it.finish(ctx.Err() == nil)
-			continue
+		} else {
+			receipt = p.refused(ctx, it)
 		}
-		p.receipts <- it
+		done(it, receipt)
 	}
 	return nil
 }
@@ -127,12 +146,7 @@ func (p *pipeline) append(ctx context.Context, fresh []*item) error {
 
 func (p *pipeline) accepted(it *item, gap *Gap) {
 	it.receipt = batch.Receipt{Gateway: it.gateway, Number: it.head.Number, Batch: it.hash, Index: it.receipt.Index}
-	if gap != nil {
-		p.o.Log.Warn("ingest: gap", "gateway", it.gateway, "from", gap.From, "to", gap.To, "declared", gap.Declared)
-		p.alarms.on("gap", it.gateway, textGap(it.gateway, gap))
-	} else if len(p.o.Chains.Of(it.gateway).Gaps) == 0 {
-		p.alarms.off("gap", it.gateway)
-	}
+	p.gap(it, gap)
 	if it.ahead > clockAlarm {
 		p.alarms.on("clock", it.gateway, textClock(it.gateway, it.ahead))
 	} else {
@@ -143,6 +157,42 @@ func (p *pipeline) accepted(it *item, gap *Gap) {
 			p.o.Log.Error("ingest: accepted, but still in quarantine", "error", err)
 		}
 	}
+}
+
+// overtaken is for how long a batch may be missing before that is a gap, where
+// several processes share the batches: there the next ones often come first.
+const overtaken = time.Minute
+
+// gapWatch is the oldest gap of a gateway.
+type gapWatch struct {
+	from  uint64
+	since time.Time
+}
+
+// gap raises the alarm about missing batches and ends it.
+func (p *pipeline) gap(it *item, opened *Gap) {
+	gaps := p.o.Chains.Of(it.gateway).Gaps
+	if len(gaps) == 0 {
+		delete(p.gaps, it.gateway)
+		p.alarms.off("gap", it.gateway)
+		return
+	}
+	if p.o.Shared && gaps[0].Declared == "" {
+		now, watch := p.o.Now(), p.gaps[it.gateway]
+		if watch.from != gaps[0].From {
+			p.gaps[it.gateway] = gapWatch{gaps[0].From, now}
+			return
+		}
+		if now.Sub(watch.since) < overtaken {
+			return
+		}
+		opened = &gaps[0]
+	}
+	if opened == nil {
+		return
+	}
+	p.o.Log.Warn("ingest: gap", "gateway", it.gateway, "from", opened.From, "to", opened.To, "declared", opened.Declared)
+	p.alarms.on("gap", it.gateway, textGap(it.gateway, opened))
 }
 
 // refused puts a batch in quarantine. It returns false when the batch gets no

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/rpc"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,10 @@ type pipeline struct {
 	workers int
 	write   func(ctx context.Context, leaves [][]byte) ([]ledger.Appended, error) // the ledger's AppendAll, but in tests
 	done    atomic.Uint64                                                         // batches that the broker may forget
+	owner   *rpc.Client                                                           // of the ledger, when that is another process
+
+	settling sync.Mutex // held while a group is settled; guards gaps
+	gaps     map[string]gapWatch
 
 	// Of the session that runs.
 	work, queue chan *item
@@ -63,7 +68,11 @@ func (it *item) finish(settled bool) {
 }
 
 func newPipeline(o Options, workers int) *pipeline {
-	return &pipeline{o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), workers: max(workers, 1), write: o.Ledger.AppendAll}
+	p := &pipeline{o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), workers: max(workers, 1), gaps: make(map[string]gapWatch)}
+	if o.Ledger != nil {
+		p.write = o.Ledger.AppendAll
+	}
+	return p
 }
 
 // start runs the goroutines of one session until ctx ends. The channel that it
@@ -86,7 +95,9 @@ func (p *pipeline) start(ctx context.Context, fail func(error), publish func(con
 		}
 	})
 	wg.Go(func() { p.ackLoop(ctx) })
-	wg.Go(func() { p.tickLoop(ctx) })
+	if p.owner == nil {
+		wg.Go(func() { p.tickLoop(ctx) })
+	}
 	ended := make(chan struct{})
 	go func() {
 		wg.Wait()
@@ -272,6 +283,7 @@ func (p *pipeline) send(ctx context.Context, it *item) error {
 func (p *pipeline) tickLoop(ctx context.Context) {
 	for {
 		p.replays(ctx)
+		p.fromInbox(ctx)
 		p.mended()
 		if err := p.o.Chains.Save(); err != nil {
 			p.o.Log.Error("ingest: chains not saved", "error", err)

@@ -34,8 +34,12 @@ type Options struct {
 	Broker mqtt.Options
 	// Shared lets several processes share the batches of a territory
 	// ("$share/thermie-ingest/..."); the broker must know shared subscriptions.
-	Shared     bool
+	// One of them owns the ledger and calls Run, the others call Work.
+	Shared bool
+	// Socket is where, with Shared, the owner of the ledger listens for the others.
+	Socket     string
 	Quarantine *Quarantine
+	Inbox      *Inbox               // of batches that importers leave; nil: none
 	OnStatus   func(batch.Status)   // one at a time; nil to ignore
 	Alarm      func(metering.Alarm) // one at a time; the same trouble keeps its ID; nil to ignore
 	Lasting    []metering.Alarm     // raised by an earlier Run and not ended yet; others are passed over
@@ -59,8 +63,8 @@ func (o *Options) complete() error {
 	switch {
 	case metering.CheckID(o.Territory) != nil:
 		return fmt.Errorf("ingest: territory: %w", metering.CheckID(o.Territory))
-	case o.Ledger == nil || o.Keys == nil || o.Quarantine == nil:
-		return errors.New("ingest: wants a ledger, keys and a quarantine")
+	case o.Keys == nil:
+		return errors.New("ingest: wants keys")
 	case len(o.Key) != ed25519.PrivateKeySize:
 		return fmt.Errorf("ingest: key for receipts: %d bytes, want %d", len(o.Key), ed25519.PrivateKeySize)
 	}
@@ -90,6 +94,9 @@ func (o *Options) complete() error {
 // failed. It dials again whenever the connection is lost; only a broker that
 // refuses the very first sign-in or subscription is an error.
 func Run(ctx context.Context, o Options) (err error) {
+	if o.Ledger == nil || o.Quarantine == nil {
+		return errors.New("ingest: wants a ledger and a quarantine")
+	}
 	if err := o.complete(); err != nil {
 		return err
 	}
@@ -105,8 +112,21 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	p := newPipeline(o, runtime.GOMAXPROCS(0))
 	defer func() { err = errors.Join(err, o.Chains.Save()) }()
+	if o.Shared && o.Socket != "" {
+		close, err := p.serve(ctx)
+		if err != nil {
+			return fmt.Errorf("ingest: %w", err)
+		}
+		defer close()
+	}
+	return p.sessions(ctx)
+}
+
+// sessions are one connection to the broker after another.
+func (p *pipeline) sessions(ctx context.Context) error {
+	defer func() { p.o.Log.Info("ingest: ended", "acknowledged", p.done.Load()) }()
 	for first := true; ctx.Err() == nil; first = false {
-		began, done := o.Now(), p.done.Load()
+		began, done := p.o.Now(), p.done.Load()
 		err := p.session(ctx)
 		if ctx.Err() != nil {
 			break
@@ -114,11 +134,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		if fatal(err) || first && errors.Is(err, mqtt.ErrRefused) {
 			return fmt.Errorf("ingest: %w", err)
 		}
-		if o.Now().Sub(began) > time.Minute || p.done.Load() != done {
-			o.backoff.Reset()
+		if p.o.Now().Sub(began) > time.Minute || p.done.Load() != done {
+			p.o.backoff.Reset()
 		}
-		wait := o.backoff.Next()
-		o.Log.Warn("ingest: connecting again", "in", wait, "cause", err)
+		wait := p.o.backoff.Next()
+		p.o.Log.Warn("ingest: connecting again", "in", wait, "cause", err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -129,7 +149,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // fatal says that trying again with the same ledger is of no use.
 func fatal(err error) bool {
-	return errors.Is(err, ledger.ErrFailed) || errors.Is(err, ledger.ErrClosed) || errors.Is(err, ledger.ErrDamaged)
+	return errors.Is(err, ledger.ErrFailed) || errors.Is(err, ledger.ErrClosed) || errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ErrOwnerGone)
 }
 
 // session is one connection to the broker.
@@ -163,6 +183,9 @@ func (p *pipeline) topics() []string {
 	batches := batch.Topic(p.o.Territory, "+", batch.TopicBatch)
 	if p.o.Shared {
 		batches = "$share/" + sharedGroup + "/" + batches
+	}
+	if p.owner != nil {
+		return []string{batches} // the owner of the ledger keeps the statuses
 	}
 	return []string{batches, batch.Topic(p.o.Territory, "+", batch.TopicStatus)}
 }

@@ -38,7 +38,7 @@ import (
 const roleVariable = "THERMIE_INTEGRATION_ROLE"
 
 const (
-	ledgerOrigin = "thermie.example/integration"
+	ledgerOrigin = "thermie/" + territory // as thermie ingest names it
 	territory    = "port"
 )
 

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -44,13 +45,22 @@ func repository(t testing.TB) string {
 	return dir
 }
 
-// freePort returns a loopback port that nothing listens on.
+// freePort returns a loopback port that nothing listens on, from below the range
+// that outgoing connections take theirs from: while a killed server is away, a
+// client that dials it again and again could be given that very port, connect
+// to itself, and keep the server from ever coming back.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for range 100 {
+		port := 20000 + rand.IntN(10000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	require.FailNow(t, "no free port between 20000 and 30000")
+	return 0
 }
 
 // process is a server that a test starts, kills and starts again.

@@ -149,7 +149,7 @@ type Evidence struct {
 }
 
 // EvidenceKinds is the closed list.
-var EvidenceKinds = []string{"weigh_ticket", "invoice", "contract", "meter_photo", "attestation", "study"}
+var EvidenceKinds = []string{"weigh_ticket", "invoice", "contract", "meter_photo", "commissioning", "attestation", "study"}
 
 // Flow is one line of the declared inventory: who has what, who needs what.
 type Flow struct {

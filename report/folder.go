@@ -247,10 +247,11 @@ func PublishKeys(data string, k proof.Keys) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("public keys: %w", err)
 	}
-	if err := writeBytes(name+".tmp", b); err != nil {
+	tmp := fmt.Sprintf("%s.%d.tmp", name, os.Getpid()) // several processes may do this at once
+	if err := writeBytes(tmp, b); err != nil {
 		return fmt.Errorf("public keys: %w", err)
 	}
-	if err := errors.Join(os.Chmod(name+".tmp", 0o644), os.Rename(name+".tmp", name)); err != nil {
+	if err := errors.Join(os.Chmod(tmp, 0o644), os.Rename(tmp, name)); err != nil {
 		return fmt.Errorf("public keys: %w", err)
 	}
 	return nil

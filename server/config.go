@@ -44,6 +44,7 @@ type Broker struct {
 	KeyFile      string `yaml:"key_file"`
 	Username     string `yaml:"username"`
 	PasswordFile string `yaml:"password_file"`
+	ClientID     string `yaml:"client_id"`
 	Shared       bool   `yaml:"shared"`
 }
 
@@ -154,6 +155,9 @@ func (b *Broker) check() error {
 	}
 	if (b.CertFile == "") != (b.KeyFile == "") {
 		return errors.New("broker: cert_file and key_file go together")
+	}
+	if b.Shared && b.ClientID == "" {
+		return errors.New("broker.client_id: with shared each process needs a name of its own, the same at each start")
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ func TestRefusals(t *testing.T) {
 		"log level":           {least + "log: {level: loud, format: text}\n", "log.level"},
 		"log format":          {least + "log: {level: info, format: xml}\n", "log.format"},
 		"not YAML":            {"\t- x", "configuration"},
+		"shared, no name":     {"programme: p.yaml\nbroker: {url: \"tls://b:8883\", shared: true}\n", "broker.client_id"},
 		"days before sealing": {least + "seal_after_days: -1\n", "seal_after_days"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,14 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
-	if s.o.Roles.Ingest {
+	if s.o.Roles.Ingest && s.ledger == nil {
+		broker, err := s.o.Config.Broker.options()
+		if err != nil {
+			return err
+		}
+		start("ingest", func(ctx context.Context) error { return ingest.Work(ctx, s.ingestOptions(ctx, broker)) })
+	}
+	if s.ledger != nil {
 		chains, err := ingest.OpenChains(ctx, s.ledger, filepath.Join(s.o.Config.Data, "chains.json"))
 		if err != nil {
 			return err
@@ -89,7 +96,7 @@ func (s *Server) webListener() (net.Listener, error) {
 
 // options are those of a connection to the broker.
 func (b *Broker) options() (mqtt.Options, error) {
-	o := mqtt.Options{Broker: b.URL, Username: b.Username}
+	o := mqtt.Options{Broker: b.URL, ClientID: b.ClientID, Username: b.Username}
 	if b.PasswordFile != "" {
 		password, err := readSecret(b.PasswordFile)
 		if err != nil {
@@ -118,21 +125,30 @@ func (s *Server) receive(ctx context.Context, chains *ingest.Chains, broker mqtt
 	if err != nil {
 		return err
 	}
-	return ingest.Run(ctx, ingest.Options{
-		Territory: s.territory.ID, Ledger: s.ledger, Chains: chains, Keys: s.registry.Keys(ctx), Key: s.keys.Server,
-		Broker: broker, Shared: s.o.Config.Broker.Shared,
-		Quarantine: ingest.OpenQuarantine(QuarantineDir(s.o.Config)),
-		OnStatus: func(st batch.Status) {
-			if err := s.registry.PutStatus(ctx, st); err != nil && ctx.Err() == nil {
-				s.log.Warn("status of a gateway not kept", "gateway", st.Gateway, "error", err)
-			}
-		},
-		Alarm: s.alarm(ctx), Lasting: lasting, Now: s.o.Clock, Log: s.log,
-	})
+	o := s.ingestOptions(ctx, broker)
+	o.Ledger, o.Chains, o.Quarantine = s.ledger, chains, ingest.OpenQuarantine(QuarantineDir(s.o.Config))
+	o.Inbox = ingest.OpenInbox(InboxDir(s.o.Config))
+	o.OnStatus = func(st batch.Status) {
+		if err := s.registry.PutStatus(ctx, st); err != nil && ctx.Err() == nil {
+			s.log.Warn("status of a gateway not kept", "gateway", st.Gateway, "error", err)
+		}
+	}
+	o.Alarm, o.Lasting = s.alarm(ctx), lasting
+	return ingest.Run(ctx, o)
+}
+
+// ingestOptions are those that the owner of the ledger and the processes that
+// help it have in common.
+func (s *Server) ingestOptions(ctx context.Context, broker mqtt.Options) ingest.Options {
+	return ingest.Options{Territory: s.territory.ID, Keys: s.registry.Keys(ctx), Key: s.keys.Server, Broker: broker,
+		Shared: s.o.Config.Broker.Shared, Socket: filepath.Join(s.o.Config.Data, "ledger.sock"), Now: s.o.Clock, Log: s.log}
 }
 
 // QuarantineDir is where a server's refused batches wait for a person.
 func QuarantineDir(c Config) string { return filepath.Join(c.Data, "quarantine") }
+
+// InboxDir is where importers leave their batches for the ingest.
+func InboxDir(c Config) string { return filepath.Join(c.Data, "inbox") }
 
 // TapOptions are those of a second connection with the ingest's rights, and the
 // territory whose batches it may see.

@@ -51,7 +51,7 @@ type Server struct {
 	registry  *registry.Registry
 	accounts  *accounts.Accounts
 	store     series.Store
-	ledger    *ledger.Ledger // nil without the ingest role
+	ledger    *ledger.Ledger // nil without the ingest role, and where another process has it
 	dashboard *api.Server    // nil without the serve role
 	courses   *api.Courses   // pictures that assessments keep for the dashboard
 	listener  net.Listener
@@ -117,17 +117,16 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.openAccounts(ctx); err != nil {
 		return err
 	}
-	if s.store, err = openStore(ctx, c, s.log); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, s.store.Close)
 	if s.o.Roles.Ingest {
-		s.ledger, err = ledger.Open(filepath.Join(c.Data, "ledger"), ledger.Options{
-			Origin: Origin(s.territory.ID), Signer: s.keys.Ledger, Log: s.log})
-		if err != nil {
+		if err := s.openLedger(); err != nil {
 			return err
 		}
-		s.closers = append(s.closers, s.ledger.Close)
+	}
+	if s.ledger != nil || s.o.Roles.Serve {
+		if s.store, err = openStore(ctx, c, s.log); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, s.store.Close)
 	}
 	if err := report.PublishKeys(c.Data, s.PublicKeys()); err != nil {
 		return err
@@ -135,6 +134,24 @@ func (s *Server) open(ctx context.Context) error {
 	if s.o.Roles.Serve {
 		return s.openDashboard(ctx)
 	}
+	return nil
+}
+
+// openLedger takes the ledger, or leaves it to the process that has it already
+// where several share the territory.
+func (s *Server) openLedger() error {
+	c := s.o.Config
+	l, err := ledger.Open(filepath.Join(c.Data, "ledger"), ledger.Options{
+		Origin: Origin(s.territory.ID), Signer: s.keys.Ledger, Log: s.log})
+	if errors.Is(err, ledger.ErrLocked) && c.Broker.Shared && !s.o.Roles.Serve {
+		s.log.Info("another process owns the ledger; this one receives and verifies for it")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.ledger = l
+	s.closers = append(s.closers, l.Close)
 	return nil
 }
 

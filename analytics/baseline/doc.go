@@ -13,7 +13,7 @@
 //   - [CalTRACKDaily], [CalTRACKBilling]: degree-days with a search of the balance
 //     points (CalTRACK 2.0, section 3)
 //   - [CalTRACKHourly], [TimeOfWeek]: hour of week and temperature
-//   - [Subsets]: every set of variables under stated rules, the losers kept
+//   - [Subsets], [Choose]: several models tried by a stated rule, the losers kept
 //
 // Temperatures are in degrees Celsius. Energy is an amount per interval, in any
 // unit; coefficients are in that unit. Products are rounded before they are

@@ -15,7 +15,7 @@ type entry = metering.Text
 
 // catalogue holds every text of the pages by key, gathered from the tables of
 // this package and set with the typography of each language.
-var catalogue = gather(general, overview, synergies, heat, field, companies, funding, administration, problems)
+var catalogue = gather(general, overview, synergies, heat, field, companies, funding, administration, problems, measured())
 
 func gather(tables ...map[string]entry) map[string]entry {
 	all := make(map[string]entry)
@@ -26,6 +26,24 @@ func gather(tables ...map[string]entry) map[string]entry {
 			}
 			all[k] = entry{FR: FR.Set(e.FR), EN: EN.Set(e.EN)}
 		}
+	}
+	return all
+}
+
+// measured are the names of what is measured and of what ails it, which others
+// than the pages use as well.
+func measured() map[string]entry {
+	all := make(map[string]entry)
+	for _, q := range metering.Quantities {
+		all["quantity."+string(q.Quantity)] = q.Quantity.Name()
+		if q.Kind == metering.Gauge {
+			for _, extreme := range []metering.Quantity{q.Quantity.Least(), q.Quantity.Greatest()} {
+				all["quantity."+string(extreme)] = extreme.Name()
+			}
+		}
+	}
+	for _, r := range metering.Reasons {
+		all["reason."+string(r)], all["reason."+string(r)+".do"] = r.Name(), r.Advice()
 	}
 	return all
 }
@@ -41,11 +59,6 @@ func Has(key string) bool { _, ok := catalogue[key]; return ok }
 func (l Lang) T(key string, args ...any) string {
 	e, ok := catalogue[key]
 	if !ok {
-		for _, extreme := range []string{".min", ".max"} {
-			if base, is := strings.CutSuffix(key, extreme); is && Has(base) {
-				return l.T(base) + " (" + extreme[1:] + ".)"
-			}
-		}
 		return "[" + key + "]"
 	}
 	s := e.In(string(l))

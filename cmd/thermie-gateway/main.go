@@ -30,10 +30,11 @@ func rootCommand() *cobra.Command {
   thermie-gateway check --config gateway.yaml       read every meter once and judge what it says
   thermie-gateway scan                              find the meters of the serial ports and name them
   thermie-gateway read tcp:192.0.2.20:502 1 3027 --type f32
+  thermie-gateway commission --config gateway.yaml  walk through the site and sign the record
   thermie-gateway run --config gateway.yaml`,
 		Version: version,
 	}
-	root.AddCommand(runCommand(), checkCommand(), readCommand(), scanCommand(), keyCommand(), profilesCommand())
+	root.AddCommand(runCommand(), checkCommand(), readCommand(), scanCommand(), commissionCommand(), keyCommand(), profilesCommand())
 	return root
 }
 

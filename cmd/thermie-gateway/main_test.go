@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -27,6 +28,7 @@ import (
 	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/simulator/port"
+	"github.com/thermie/thermie/simulator/slave"
 )
 
 func TestMain(m *testing.M) {
@@ -73,6 +75,7 @@ func TestScripts(t *testing.T) {
 	require.NoError(t, err)
 	power, ok := known.Field(metering.ActivePower, 0)
 	require.True(t, ok)
+	lone := loneMeter(t, known)
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
@@ -91,10 +94,59 @@ func TestScripts(t *testing.T) {
 			page := []byte(string(text) + "listen: " + taken.Addr().String() + "\n")
 			return errors.Join(
 				os.WriteFile(filepath.Join(e.WorkDir, "site.yaml"), text, 0o600),
+				os.WriteFile(filepath.Join(e.WorkDir, "draft.yaml"), fmt.Appendf(nil, draftYAML, lone), 0o600),
+				os.WriteFile(filepath.Join(e.WorkDir, "answers.txt"), []byte(strings.Repeat("\n", 200)+"Ada Deschamps\nMesures du Nord\n\no\n"), 0o600),
+				os.WriteFile(filepath.Join(e.WorkDir, "found.txt"), []byte("\ncompressors\n30s\n\n\nAda Deschamps\n\n\ny\n"), 0o600),
 				os.WriteFile(filepath.Join(e.WorkDir, "page.yaml"), page, 0o600),
 				os.WriteFile(filepath.Join(e.WorkDir, "password"), []byte("wrong"), 0o600))
 		},
 	})
+}
+
+// draftYAML knows a bus, and none of its meters.
+const draftYAML = `gateway: gw-fonderie
+territory: port-demo
+data: draft-data
+broker: {url: "tcp://127.0.0.1:1883"}
+ingest_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+buses:
+  # the converter by the door
+  - id: tcp-1
+    type: tcp
+    address: %s
+`
+
+// loneMeter serves a meter at unit 5 of a converter, as a site would see it.
+func loneMeter(t *testing.T, p *profile.Profile) string {
+	image := profile.Image{}
+	for i := range p.Fields {
+		n := map[metering.Quantity]string{metering.VoltageL1: "231", metering.VoltageL2: "230", metering.VoltageL3: "229", metering.Frequency: "50"}[p.Fields[i].Quantity]
+		require.NoError(t, p.Fields[i].Encode(metering.MustDecimal(cmp.Or(n, "0")), image))
+	}
+	for _, probe := range p.Fingerprint {
+		require.NoError(t, probe.Put(image))
+	}
+	s, err := slave.ListenTCP("127.0.0.1:0", func(r slave.Request) ([]uint16, slave.Exception) {
+		table := profile.Holding
+		if r.Function == 4 {
+			table = profile.Input
+		}
+		words := make([]uint16, r.Count)
+		for i := range words {
+			w, ok := image.Word(table, r.Address+uint16(i))
+			if r.Unit != 5 {
+				return nil, slave.TargetSilent
+			}
+			if !ok && r.Count == 1 {
+				return nil, slave.IllegalAddress
+			}
+			words[i] = w
+		}
+		return words, 0
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s.Addr()
 }
 
 // code runs a program that must end with a certain exit code: "code 2 thermie-gateway surplus".

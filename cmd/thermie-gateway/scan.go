@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,8 @@ import (
 // scanFlags are those of the scan command.
 type scanFlags struct {
 	config, profiles, units, network string
-	bauds, parities                  []string
+	bauds                            []int
+	parities                         []string
 	stopBits                         int
 	wait, patience                   time.Duration
 	thorough, all, asJSON            bool
@@ -74,8 +74,8 @@ is found.`,
 	c.Flags().StringVar(&f.profiles, "profiles", "", "`FOLDER` of own profiles, as in the configuration")
 	c.Flags().StringVar(&f.units, "units", "1-247", "unit ids, like 1-32,100")
 	c.Flags().StringVar(&f.network, "network", "", "`PREFIX` like 192.0.2.0/24 (or with a port: 192.0.2.0/24:1502) in which to look for Modbus TCP")
-	c.Flags().StringSliceVar(&f.bauds, "baud", []string{"19200", "9600", "38400", "115200"}, "of a serial port")
-	c.Flags().StringSliceVar(&f.parities, "parity", []string{"even", "none"}, "none, even, odd")
+	c.Flags().IntSliceVar(&f.bauds, "baud", scan.Bauds, "of a serial port")
+	c.Flags().StringSliceVar(&f.parities, "parity", scan.Parities, "none, even, odd")
 	c.Flags().IntVar(&f.stopBits, "stop-bits", 1, "1 or 2")
 	c.Flags().DurationVar(&f.wait, "wait", 0, "how long each unit id is waited for (default 150ms; over TCP as --patience)")
 	c.Flags().DurationVar(&f.patience, "patience", scan.DefaultPatience, "how long a device that showed itself is waited for")
@@ -152,7 +152,7 @@ func (f *scanFlags) endpoints(c *cobra.Command, args []string) (out [][]modbus.E
 		}
 	}
 	if len(args) == 0 && f.network == "" {
-		if args = serialPorts("/dev"); len(args) == 0 {
+		if args = scan.Ports("/dev"); len(args) == 0 {
 			return nil, errors.New("this machine has no serial port in /dev/serial/by-id, ttyUSB, ttyACM, ttyAMA or ttymxc; name a bus")
 		}
 	}
@@ -163,46 +163,14 @@ func (f *scanFlags) endpoints(c *cobra.Command, args []string) (out [][]modbus.E
 		}
 		settings := []modbus.Endpoint{e}
 		if e.Type == modbus.RTU && strings.HasPrefix(arg, "/") {
-			if settings, err = f.settings(e); err != nil {
+			e.StopBits = f.stopBits
+			if settings, err = scan.Settings(e, f.bauds, f.parities); err != nil {
 				return nil, frame.Usage(err)
 			}
 		}
 		out = append(out, settings)
 	}
 	return out, nil
-}
-
-func (f *scanFlags) settings(e modbus.Endpoint) (out []modbus.Endpoint, err error) {
-	for _, text := range f.bauds {
-		if e.Baud, err = strconv.Atoi(text); err != nil {
-			return nil, fmt.Errorf("--baud %q is not a number", text)
-		}
-		for _, e.Parity = range f.parities {
-			e.StopBits = f.stopBits
-			if _, err := modbus.New(e); err != nil {
-				return nil, err
-			}
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-// serialPorts lists the ports at which a line may be, by the name that survives
-// a reboot where there is one.
-func serialPorts(dev string) (out []string) {
-	seen := map[string]bool{}
-	for _, pattern := range []string{"serial/by-id/*", "ttyUSB*", "ttyACM*", "ttyAMA*", "ttymxc*", "ttyRS485*"} {
-		names, _ := filepath.Glob(filepath.Join(dev, pattern)) // the patterns are well formed
-		for _, n := range names {
-			real, err := filepath.EvalSymlinks(n)
-			if err == nil && !seen[real] {
-				seen[real] = true
-				out = append(out, n)
-			}
-		}
-	}
-	return out
 }
 
 // parseUnits reads "1-32,100".

@@ -27,7 +27,21 @@ answer over Modbus, a gateway for each company, a broker, the ledger, the store,
 analytics and the dashboard. All data are synthetic, and every page says so.
 
 The first start tells a year and a half of history; the dashboard answers meanwhile. Ctrl-C
-stops; a second start on the same folder goes on where the first one stopped.`,
+stops; a second start on the same folder goes on where the first one stopped.
+
+--replay wants a CSV with a header, one column for each series, or one line for each reading:
+
+  time,laiterie-chaleur/heat_energy,laiterie-chaleur/flow_temperature,laiterie-gaz/gas_volume
+  2026-03-02T00:00:00+01:00,1204511,47.2,88120.4
+
+  time,series,number
+  2026-03-02T00:00:00+01:00,laiterie-chaleur/heat_energy,1204511
+
+Times are RFC 3339 and ascend; counters are registers as read; an empty cell is a reading that
+is not there. A number is in kWh, kW, m3, m3/h, Cel (degrees Celsius), V or A, or in the unit that
+stands behind the series in brackets: "laiterie-chaleur/heat_energy [J]". Meters are those of the
+port, under the names that their pages show; simulator/testdata/replay-sample.csv is an example.
+The file is moved in time by whole weeks or days, so that its last part is still to come.`,
 		Example: `  thermie demo
   thermie demo --listen 127.0.0.1:9090 --data /tmp/port --seed 7
   thermie demo --data replayed --replay readings.csv   measured readings instead of the physics`,

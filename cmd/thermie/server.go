@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/thermie/thermie/cmd/frame"
+	"github.com/thermie/thermie/ingest"
 	"github.com/thermie/thermie/server"
 )
 
@@ -66,7 +69,24 @@ store is an InfluxDB.`,
 	return c
 }
 
+// runServer opens and runs a server. Where several ingest processes share a
+// territory and the one that owned the ledger is gone, it tries to take its place.
 func runServer(ctx context.Context, o server.Options) error {
+	for {
+		err := runOnce(ctx, o)
+		if !errors.Is(err, ingest.ErrOwnerGone) {
+			return err
+		}
+		o.Log.Warn("the owner of the ledger is gone; trying to take its place", "cause", err)
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func runOnce(ctx context.Context, o server.Options) error {
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ type Options struct {
 	// into blocks, 500,000 when 0. Memory is about 30 bytes a point, and
 	// three times as much while blocks are being written.
 	TailPoints int
+	// ReadOnly opens a store that another process may be writing to, as it is at
+	// this moment: what comes later is not seen. Apply, Delete and Pack fail.
+	ReadOnly bool
 }
 
 // Store is a series store in one SQLite file.
@@ -79,6 +83,8 @@ type Store struct {
 	db   *sql.DB
 	log  *slog.Logger
 	max  int // points in the tail that start the packing
+
+	readOnly bool
 
 	// write serialises all that changes the database. It is taken before mu.
 	write  sync.Mutex
@@ -130,11 +136,16 @@ type statements struct {
 // Open opens or creates the store in dir. Only one process may have it open.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	path := filepath.Join(dir, "series.db")
+	if o.ReadOnly {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("open series store: %w", err)
+		}
+	}
 	db, err := sqlite.Open(ctx, path, sqlite.Normal)
 	if err != nil {
 		return nil, fmt.Errorf("open series store: %w", err)
 	}
-	s := &Store{path: path, db: db, log: o.Log, max: o.TailPoints,
+	s := &Store{path: path, db: db, log: o.Log, max: o.TailPoints, readOnly: o.ReadOnly,
 		series: map[metering.SeriesID]*state{},
 		wake:   make(chan struct{}, 1), room: make(chan struct{}), done: make(chan struct{})}
 	if s.log == nil {
@@ -143,9 +154,14 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if s.max <= 0 {
 		s.max = defaultTail
 	}
-	if err := s.load(ctx); err != nil {
+	if err := s.load(ctx, o); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open series store %s: %w", path, err)
+	}
+	if o.ReadOnly {
+		s.closed, s.stop = true, func() {} // nothing may write
+		close(s.done)
+		return s, nil
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -154,10 +170,23 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) load(ctx context.Context) (err error) {
+func (s *Store) load(ctx context.Context, o Options) (err error) {
 	s.db.SetMaxIdleConns(8)
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
+	}
+	if o.ReadOnly {
+		if _, err := s.conn.ExecContext(ctx, "PRAGMA query_only = 1"); err != nil {
+			return err
+		}
+		if err := s.known(ctx); err != nil {
+			return err
+		}
+		// One state for series and tail: another process may be packing.
+		if _, err := s.conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
+			return err
+		}
+		return errors.Join(s.loadTail(ctx), end(ctx, s.conn))
 	}
 	if err := s.create(ctx); err != nil {
 		return err
@@ -198,6 +227,17 @@ func (s *Store) create(ctx context.Context) error {
 		}
 		return tx.Commit()
 	}
+	return s.known(ctx)
+}
+
+// end ends a transaction that only read.
+func end(ctx context.Context, c *sql.Conn) error {
+	_, err := c.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// known refuses a database of another layout.
+func (s *Store) known(ctx context.Context) error {
 	var have int
 	err := s.conn.QueryRowContext(ctx, "SELECT number FROM meta WHERE name = 'layout'").Scan(&have)
 	if err != nil {
@@ -507,6 +547,9 @@ func (s *Store) Close() error {
 	s.write.Lock()
 	if s.closed {
 		s.write.Unlock()
+		if s.readOnly {
+			return errors.Join(s.conn.Close(), s.db.Close())
+		}
 		return nil
 	}
 	s.closed = true

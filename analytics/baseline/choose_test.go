@@ -1,0 +1,210 @@
+package baseline
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/thermie/thermie/calendar"
+)
+
+// factory is a made-up plant: heating below 15 degC, 3 kWh a tonne, less at
+// weekends and much less on public holidays, scatter that lasts for days.
+func factory(seed uint64) *Frame {
+	r := rand.New(rand.NewPCG(seed, 11))
+	f := &Frame{Step: Day, Drivers: map[string][]float64{"tonnes": nil, "visitors": nil}}
+	noise := 0.0
+	for i := range 730 {
+		at := time.Date(2021, 1, 1+i, 0, 0, 0, 0, calendar.Paris)
+		temperature := 11 - 9*math.Cos(2*math.Pi*float64(i)/365) + 3*r.NormFloat64()
+		noise = 0.6*noise + 25*r.NormFloat64()
+		tonnes := 200 + 40*r.NormFloat64()
+		y := 400 + 22*max(15-temperature, 0) + 3*tonnes
+		if d := at.Weekday(); d == time.Saturday || d == time.Sunday {
+			y -= 150
+		}
+		if calendar.Holiday(at) != "" {
+			y -= 350
+		}
+		f.Start = append(f.Start, at)
+		f.Temperature = append(f.Temperature, temperature)
+		f.Drivers["tonnes"] = append(f.Drivers["tonnes"], tonnes)
+		f.Drivers["visitors"] = append(f.Drivers["visitors"], 100*r.Float64())
+		f.Energy = append(f.Energy, y+noise)
+	}
+	return f
+}
+
+func TestChooseFindsTheFactory(t *testing.T) {
+	f := factory(1)
+	fit, err := Choose(f, Choice{Drivers: []string{"tonnes", "visitors"}, Calendar: []Effect{{Kind: Weekend}, {Kind: Holiday}, {Kind: "wednesday"}}})
+	require.NoError(t, err)
+	require.Equal(t, ThreePHeat, fit.Spec.Shape)
+	require.Equal(t, "tonnes+weekend+holiday", fit.Spec.variables())
+	for name, want := range map[string]float64{Heating: 22, "tonnes": 3, Weekend: -150, Holiday: -350} {
+		got, ok := fit.Coefficient(name)
+		require.True(t, ok, name)
+		require.InEpsilon(t, want, got, 0.1, name)
+	}
+	h, _ := fit.Balance(HeatBalance)
+	require.InDelta(t, 15, h, 0.7)
+
+	require.Equal(t, 6*32, fit.Tried)
+	require.Empty(t, fit.Candidates[0].Why)
+	shapes := map[string]bool{}
+	for _, c := range fit.Candidates {
+		shapes[c.Model] = true
+	}
+	require.Len(t, shapes, len(Shapes), "the best of every shape is in the record")
+	for _, c := range fit.Candidates[1:] {
+		require.NotEmpty(t, c.Why)
+		if c.Why == whyCriterion {
+			require.Greater(t, c.Criterion, fit.Candidates[0].Criterion)
+		}
+	}
+}
+
+// TestChooseLeavesNoiseOut: of variables that explain nothing, few get in,
+// though neighbouring days are alike.
+func TestChooseLeavesNoiseOut(t *testing.T) {
+	in := 0
+	for seed := range uint64(20) {
+		f := factory(100+seed).Rows(0, 365)
+		fit, err := Choose(f, Choice{Shapes: []Shape{ThreePHeat}, Keep: Spec{Drivers: []string{"tonnes"}, Calendar: []Effect{{Kind: Off}}},
+			Drivers: []string{"visitors"}, Calendar: []Effect{{Kind: "wednesday"}}})
+		require.NoError(t, err)
+		in += len(fit.Terms) - 4
+	}
+	require.LessOrEqual(t, in, 6, "of 40")
+}
+
+func TestChooseBySteps(t *testing.T) {
+	f := factory(3)
+	f.Drivers["a"], f.Drivers["b"], f.Drivers["c"] = make([]float64, f.Len()), make([]float64, f.Len()), make([]float64, f.Len())
+	r := rand.New(rand.NewPCG(5, 5))
+	for i := range f.Start {
+		f.Drivers["a"][i], f.Drivers["b"][i], f.Drivers["c"][i] = r.Float64(), r.Float64(), r.Float64()
+	}
+	fit, err := Choose(f, Choice{Shapes: []Shape{TwoP, ThreePHeat}, Drivers: []string{"a", "tonnes", "b", "visitors", "c"},
+		Calendar: []Effect{{Kind: Weekend}, {Kind: Holiday}, {Kind: "monday"}, {Kind: "tuesday"}}, Positive: []string{"tonnes"}})
+	require.NoError(t, err)
+	require.Less(t, fit.Tried, 200)
+	for _, name := range []string{"tonnes", Weekend, Holiday} {
+		_, ok := fit.Coefficient(name)
+		require.True(t, ok, name)
+	}
+	require.LessOrEqual(t, len(fit.Terms), 6)
+}
+
+func TestChooseSigns(t *testing.T) {
+	f := factory(4)
+	for i := range f.Energy {
+		f.Energy[i] -= 5 * f.Drivers["tonnes"][i]
+	}
+	fit, err := Choose(f, Choice{Shapes: []Shape{Mean, ThreePHeat, ThreePCool}, Drivers: []string{"tonnes"}, Positive: []string{"tonnes"}})
+	require.NoError(t, err)
+	require.Empty(t, fit.Spec.Drivers)
+	var cool, negative bool
+	for _, c := range fit.Candidates {
+		cool = cool || c.Model == "3PC" && c.Why == whySign && c.SSE > 0
+		negative = negative || c.Why == "the coefficient of tonnes is negative"
+	}
+	require.True(t, cool && negative, "%+v", fit.Candidates)
+}
+
+func TestChooseHourly(t *testing.T) {
+	f := readHours(t, "testdata/two_shifts_baseline.csv.gz")
+	fit, err := Choose(f, Choice{Shapes: []Shape{Mean, TwoP, ThreePHeat}, Calendar: []Effect{{Kind: Off}}, HourOfWeek: true})
+	require.NoError(t, err)
+	require.NotNil(t, fit.Hourly)
+	require.Contains(t, fit.Model, ModelTimeOfWeek)
+	_, err = Choose(invented(1, 100, 14, 20), Choice{Shapes: []Shape{ThreePHeat}, HourOfWeek: true})
+	require.NoError(t, err, "the hourly models lose with a reason")
+}
+
+func TestCalendarColumns(t *testing.T) {
+	days := &Frame{Step: Day}
+	for d := range 31 {
+		days.Start = append(days.Start, time.Date(2023, 5, 1+d, 0, 0, 0, 0, calendar.Paris))
+	}
+	sum := func(x []float64) (s float64) {
+		for _, v := range x {
+			s += v
+		}
+		return s
+	}
+	month := &Frame{Step: Month, Start: days.Start[:1]}
+	for _, one := range []struct {
+		effect Effect
+		days   float64
+	}{
+		{Effect{Kind: Weekend}, 8}, {Effect{Kind: Holiday}, 4}, // 1, 8, 18 and 29 May 2023
+		{Effect{Kind: Off}, 12}, {Effect{Kind: "monday"}, 5},
+		{Effect{Kind: Closed, Days: []Span{{"2023-04-20", "2023-05-02"}, {"2023-05-31", "2023-06-20"}}}, 3},
+	} {
+		require.Equal(t, one.days, sum(one.effect.column(days)), one.effect.Kind)
+		require.Equal(t, one.days, sum(one.effect.column(month)), "%s, by month", one.effect.Kind)
+	}
+	require.Error(t, Effect{Kind: "fullmoon"}.check())
+	require.Error(t, Effect{Kind: Closed}.check())
+	require.Error(t, Effect{Kind: Closed, Days: []Span{{"2023-05-02", "2023-05-01"}}}.check())
+	require.Error(t, Effect{Kind: Closed, Days: []Span{{"soon", "2023-05-01"}}}.check())
+}
+
+func TestGates(t *testing.T) {
+	fit, err := Linear(factory(1), Spec{Shape: ThreePHeat, Drivers: []string{"tonnes"}})
+	require.NoError(t, err)
+	for _, g := range Guideline14(fit, 3) {
+		require.True(t, g.Holds, "%+v", g)
+	}
+	require.Equal(t, 0.20, Guideline14(fit, 11)[0].Limit)
+	require.Equal(t, 0.25, Guideline14(fit, 12)[0].Limit)
+	require.Equal(t, 0.30, Guideline14(fit, 61)[0].Limit)
+	bad := *fit
+	bad.CVRMSEAdj, bad.NMBE = 0.21, -0.001
+	for _, g := range Guideline14(&bad, 3) {
+		require.False(t, g.Holds)
+	}
+}
+
+func TestCrossValidate(t *testing.T) {
+	f := factory(2)
+	good, err := CrossValidate(f, 8, func(f *Frame) (*Fit, error) {
+		return Linear(f, Spec{Shape: ThreePHeat, Drivers: []string{"tonnes"}, Calendar: []Effect{{Kind: Weekend}, {Kind: Holiday}}})
+	})
+	require.NoError(t, err)
+	require.Equal(t, f.Len(), good.N)
+	poor, err := CrossValidate(f, 8, func(f *Frame) (*Fit, error) { return Linear(f, Spec{Shape: Mean}) })
+	require.NoError(t, err)
+	require.Less(t, good.CVRMSE, poor.CVRMSE/2)
+	require.Less(t, good.Worst, poor.Worst)
+	_, err = CrossValidate(f, 1, nil)
+	require.Error(t, err)
+}
+
+func TestRefusals(t *testing.T) {
+	f := invented(1, 40, 14, 20)
+	for name, one := range map[string]struct {
+		frame *Frame
+		spec  Spec
+	}{
+		"no such shape":               {f, Spec{Shape: "7P"}},
+		"no driver":                   {f, Spec{Shape: Mean, Drivers: []string{"steam"}}},
+		"two terms":                   {f, Spec{Shape: Mean, Drivers: []string{"visitors", "visitors"}}},
+		"too few":                     {f.Rows(0, 3), Spec{Shape: FiveP}},
+		"needs temperatures":          {&Frame{Step: Day, Start: f.Start, Energy: f.Energy}, Spec{Shape: TwoP}},
+		"not in order of time":        {&Frame{Step: Day, Start: []time.Time{f.Start[1], f.Start[0]}, Energy: []float64{1, 2}}, Spec{Shape: Mean}},
+		"no rows":                     {&Frame{Step: Day}, Spec{Shape: Mean}},
+		"its column of energy has 39": {&Frame{Step: Day, Start: f.Start, Energy: f.Energy[:39]}, Spec{Shape: Mean}},
+	} {
+		_, err := Linear(one.frame, one.spec)
+		require.ErrorContains(t, err, name)
+	}
+	f.Drivers["constant"] = make([]float64, f.Len())
+	fit, err := Linear(f, Spec{Shape: TwoP, Drivers: []string{"constant"}})
+	require.NoError(t, err)
+	require.True(t, fit.Terms[2].Dropped)
+	require.Contains(t, fit.Notes[0], "constant")
+}
