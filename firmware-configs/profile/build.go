@@ -257,14 +257,15 @@ func (b *builder) limits() error {
 		if err != nil {
 			return faultf(path, "%w", err)
 		}
-		if h.To < h.From {
-			return faultf(path, "to is before from")
+		if h.From == nil || h.To == nil || *h.To < *h.From {
+			return faultf(path, "want from and to, to not before from")
 		}
-		a, err := b.address(h.From, h.To-h.From+1)
+		words := *h.To - *h.From + 1
+		a, err := b.address(*h.From, words)
 		if err != nil {
 			return faultf(path, "%w", err)
 		}
-		l.Holes = append(l.Holes, Span{t, a, h.To - h.From + 1})
+		l.Holes = append(l.Holes, Span{t, a, words})
 	}
 	for i, c := range f.Borders {
 		path := fmt.Sprint("limits.borders.", i)
@@ -272,7 +273,10 @@ func (b *builder) limits() error {
 		if err != nil {
 			return faultf(path, "%w", err)
 		}
-		a, err := b.address(c.Register, 1)
+		if c.Register == nil {
+			return faultf(path, "want a register")
+		}
+		a, err := b.address(*c.Register, 1)
 		if err != nil {
 			return faultf(path, "%w", err)
 		}

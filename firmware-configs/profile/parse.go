@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,13 +65,13 @@ type fileLimits struct {
 }
 
 type fileCell struct {
-	Register int    `yaml:"register"`
+	Register *int   `yaml:"register"`
 	Table    string `yaml:"table"`
 }
 
 type fileRange struct {
-	From  int    `yaml:"from"`
-	To    int    `yaml:"to"`
+	From  *int   `yaml:"from"`
+	To    *int   `yaml:"to"`
 	Table string `yaml:"table"`
 }
 
@@ -147,10 +148,10 @@ type fileCompanion struct {
 }
 
 type fileSpan struct {
-	Low  int64  `yaml:"low"`
-	High int64  `yaml:"high"`
-	From number `yaml:"from"`
-	To   number `yaml:"to"`
+	Low  *int64  `yaml:"low"`
+	High *int64  `yaml:"high"`
+	From *number `yaml:"from"`
+	To   *number `yaml:"to"`
 }
 
 type fileSentinel struct {
@@ -168,7 +169,7 @@ type fileVector struct {
 }
 
 type fileWords struct {
-	At    int      `yaml:"at"`
+	At    *int     `yaml:"at"`
 	Table string   `yaml:"table"`
 	Words []uint16 `yaml:"words"`
 }
@@ -237,7 +238,7 @@ func decodeStrict(name string, text []byte) (*yaml.Node, *file, error) {
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, oneLine(name, err)
 	}
 	if err := plain(&root); err != nil {
 		return nil, nil, fmt.Errorf("%s:%w", name, err)
@@ -246,12 +247,32 @@ func decodeStrict(name string, text []byte) (*yaml.Node, *file, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(f); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, oneLine(name, err)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, nil, fmt.Errorf("%s: more than one document", name)
 	}
 	return &root, f, nil
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+	unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+)
+
+// oneLine says the first thing that YAML complains of, with its line, in words
+// that do not need Go.
+func oneLine(name string, err error) error {
+	what := err.Error()
+	var t *yaml.TypeError
+	if errors.As(err, &t) && len(t.Errors) > 0 {
+		what = t.Errors[0]
+	}
+	what = unknownKey.ReplaceAllString(what, "key $1 is not known")
+	if m := yamlLine.FindStringSubmatch(what); m != nil {
+		return fmt.Errorf("%s:%s: %s", name, m[1], what[len(m[0]):])
+	}
+	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(what, "yaml: "))
 }
 
 // plain refuses what makes a profile mean something else than it seems to:

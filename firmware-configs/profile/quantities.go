@@ -83,10 +83,11 @@ func (b *builder) field(q *fileQuantity) (f Field, err error) {
 		return f, err
 	}
 	if r := q.Range; r != nil {
-		if r.Low >= r.High || r.From.Equal(r.To.Decimal) || q.Scale != nil || q.Terms != nil {
+		if r.Low == nil || r.High == nil || r.From == nil || r.To == nil ||
+			*r.Low >= *r.High || r.From.Equal(r.To.Decimal) || q.Scale != nil || q.Terms != nil {
 			return f, fmt.Errorf("range: want low < high, from and to different, and neither scale nor terms")
 		}
-		f.Range = &Range{Low: r.Low, High: r.High, From: r.From.Decimal, To: r.To.Decimal}
+		f.Range = &Range{Low: *r.Low, High: *r.High, From: r.From.Decimal, To: r.To.Decimal}
 	}
 	for _, s := range q.Sentinels {
 		if !slices.Contains([]string{"not_available", "sensor_break", "alarm"}, s.Means) || (s.Raw == nil) == (s.Value == nil) {
@@ -199,9 +200,12 @@ func (b *builder) vectors() error {
 			if err != nil {
 				return faultf(fmt.Sprint(path, ".registers.", j), "%w", err)
 			}
-			a, err := b.address(w.At, len(w.Words))
-			if err != nil || len(w.Words) == 0 {
-				return faultf(fmt.Sprint(path, ".registers.", j), "want a register and words (%v)", err)
+			if w.At == nil || len(w.Words) == 0 {
+				return faultf(fmt.Sprint(path, ".registers.", j), "want at and words")
+			}
+			a, err := b.address(*w.At, len(w.Words))
+			if err != nil {
+				return faultf(fmt.Sprint(path, ".registers.", j), "%w", err)
 			}
 			out.Image.Put(t, a, w.Words...)
 		}

@@ -53,6 +53,9 @@ func (p Probe) Bits() int {
 	return max(1, least-bits.Len(uint(len(p.Equals)-1)))
 }
 
+// Recognisable says whether a scan can name the family for certain.
+func (p *Profile) Recognisable() bool { return candidate(p).Certain }
+
 // probeOrder is the fingerprint, the most telling probe first.
 func (p *Profile) probeOrder() []Probe {
 	probes := slices.Clone(p.Fingerprint)
