@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -155,6 +156,58 @@ func TestFiveExact(t *testing.T) {
 				require.GreaterOrEqual(t, near.SSE, fit.SSE*(1-1e-10), "meter %d, %g and %g", seed, h, c)
 			}
 		}
+	}
+}
+
+// TestPrunedSearchIsWhole compares the pruned search of two change points with
+// one that tries every pair, on many kinds of data.
+func TestPrunedSearchIsWhole(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		n := 20 + r.IntN(200)
+		f := invented(200+seed, n, 8+8*r.Float64(), 8+14*r.Float64())
+		if seed%3 == 0 {
+			for i, v := range f.Temperature {
+				f.Temperature[i] = math.Round(v) // many equal temperatures
+			}
+		}
+		if seed%4 == 1 { // no response at all
+			for i := range f.Energy {
+				f.Energy[i] = r.NormFloat64()
+			}
+		}
+		spec := Spec{Shape: FiveP, AnySign: seed%2 == 0, MinSegment: int(seed % 7)}
+		if seed%5 == 2 {
+			spec.Drivers = []string{"production_t", "visitors"}
+		}
+		d, err := newDesign(&spec, f)
+		require.NoError(t, err)
+		rows, y, _ := d.usable()
+		var w []float64
+		if seed%6 == 4 {
+			for range rows {
+				w = append(w, 0.5+r.Float64())
+			}
+		}
+		l := d.lane(rows, y, w)
+		var whole pair
+		low, up := l.gaps(-1), l.gaps(1)
+		slices.Reverse(up)
+		l.pairs(&whole, low, up, 0, len(low)-1, 0, len(up)-1)
+		h, c, ok := l.two()
+		require.Equal(t, whole.gain > 0, ok, "meter %d", seed)
+		if !ok {
+			continue
+		}
+		columns := func(h, c float64) float64 {
+			points := spec.changePoints()
+			points[0].C, points[1].C = h, c
+			fit, err := d.solve(rows, y, w, "5P", points)
+			require.NoError(t, err)
+			return fit.SSE
+		}
+		total := dot(l.y, l.y)
+		require.InDelta(t, total-whole.gain, columns(h, c), 1e-7*total, "meter %d: %g, %g", seed, h, c)
 	}
 }
 

@@ -1,12 +1,17 @@
 package baseline
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// blockGaps is the number of gaps that one bound of the pruned search covers.
-const blockGaps = 16
+// The pruned search bounds blocks of pairs of gaps, then smaller blocks inside
+// those that are left.
+const (
+	blockGaps = 16
+	smallGaps = 4
+)
 
 // pair is a model of two hinges: change points in mirrored temperatures (the
 // lower's own, the upper's negated), and what it takes from the sum of squares.
@@ -48,32 +53,35 @@ func (l *lane) two() (h, c float64, ok bool) {
 			}
 		}
 	}
-	slices.SortStableFunc(blocks, func(a, b block) int {
-		switch {
-		case a.bound > b.bound:
-			return -1
-		case a.bound < b.bound:
-			return 1
-		}
-		return 0
-	})
-	n := len(l.atoms)
+	slices.SortStableFunc(blocks, func(a, b block) int { return cmp.Compare(b.bound, a.bound) })
 	for _, blk := range blocks {
 		if blk.bound <= best.gain {
 			break
 		}
-		for j := blk.j; j < min(blk.j+blockGaps, len(low)); j++ {
-			if low[j].active < l.segment {
-				continue
-			}
-			for k := max(blk.k, j); k < min(blk.k+blockGaps, len(up)); k++ {
-				if up[k].active >= l.segment && n-low[j].active-up[k].active >= 0 {
-					best.improve(&low[j], &up[k], j == k, l.signed)
+		for j := blk.j; j < min(blk.j+blockGaps, len(low)); j += smallGaps {
+			for k := max(blk.k, j); k < min(blk.k+blockGaps, len(up)); k += smallGaps {
+				j2, k2 := min(j+smallGaps, len(low))-1, min(k+smallGaps, len(up))-1
+				if b.gain(j, j2, k, k2) > best.gain {
+					l.pairs(&best, low, up, j, j2, k, k2)
 				}
 			}
 		}
 	}
 	return best.h + l.centre, -best.c + l.centre, best.gain > 0
+}
+
+// pairs tries every pair of low gaps j1..j2 and up gaps k1..k2.
+func (l *lane) pairs(best *pair, low, up []gap, j1, j2, k1, k2 int) {
+	for j := j1; j <= j2; j++ {
+		if low[j].active < l.segment {
+			continue
+		}
+		for k := max(k1, j); k <= k2; k++ {
+			if up[k].active >= l.segment {
+				best.improve(&low[j], &up[k], j == k, l.signed)
+			}
+		}
+	}
 }
 
 // alternate moves one hinge after the other to its best place until neither
