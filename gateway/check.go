@@ -100,7 +100,7 @@ func (k *checker) syntax(err error) error {
 }
 
 func within(goType string) string {
-	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Log": "log"}
+	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Remote": "remote", "Log": "log"}
 	if w := words[goType]; w != "" {
 		return " in " + w
 	}
@@ -162,6 +162,9 @@ func (k *checker) config(c *Config) error {
 	}
 	if _, err := c.ingestKey(); err != nil {
 		return k.bad(err, "ingest_key")
+	}
+	if _, err := c.RemoteKey(); err != nil {
+		return k.bad(err, "remote", "key")
 	}
 	if c.Spool.MaxBytes < 1<<20 {
 		return k.bad(fmt.Errorf("%d is less than 1048576 (1 MiB)", c.Spool.MaxBytes), "spool", "max_bytes")

@@ -35,6 +35,7 @@ type Config struct {
 	Spool         Spool         `yaml:"spool"`
 	Listen        string        `yaml:"listen"` // status page and metrics, loopback only; "" for none
 	Log           Log           `yaml:"log"`
+	Remote        Remote        `yaml:"remote"`
 
 	file  string
 	hash  batch.Hash
@@ -116,6 +117,11 @@ type Log struct {
 	Format string `yaml:"format"` // text, json
 }
 
+// Remote says whether the configuration may be changed from the server.
+type Remote struct {
+	Key string `yaml:"key"` // base64 of the Ed25519 key that signs desired configurations; "": nobody may
+}
+
 // Defaults of Config.
 const (
 	DefaultData          = "/var/lib/thermie-gateway"
@@ -136,6 +142,18 @@ func load(path string, draft bool) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
+	return parse(path, text, draft)
+}
+
+// ParseConfig judges a text as LoadConfig would if it were the file at path.
+func ParseConfig(path string, text []byte) (Config, error) {
+	if len(text) > maxConfig {
+		return Config{}, fmt.Errorf("configuration: more than %d bytes", maxConfig)
+	}
+	return parse(path, text, false)
+}
+
+func parse(path string, text []byte, draft bool) (Config, error) {
 	c := Config{Origin: batch.Measured, Data: DefaultData, BatchInterval: DefaultBatchInterval,
 		Spool: Spool{MaxBytes: outbox.DefaultMaxBytes, WhenFull: "refuse"}, Log: Log{Level: "info", Format: "text"}}
 	c.file, c.hash = path, batch.HashOf(text)
@@ -201,10 +219,35 @@ func (c *Config) Library() (*profile.Library, error) {
 }
 
 // ingestKey decodes the key of ingest.
-func (c *Config) ingestKey() (ed25519.PublicKey, error) {
-	b, err := base64.StdEncoding.DecodeString(c.IngestKey)
+func (c *Config) ingestKey() (ed25519.PublicKey, error) { return publicKey(c.IngestKey) }
+
+// RemoteKey is the key that signs desired configurations; nil when there is none.
+func (c *Config) RemoteKey() (ed25519.PublicKey, error) {
+	if c.Remote.Key == "" {
+		return nil, nil
+	}
+	return publicKey(c.Remote.Key)
+}
+
+func publicKey(text string) (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(b) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("%q is not an Ed25519 public key in base64 (44 characters, as `thermie` prints it)", c.IngestKey)
+		return nil, fmt.Errorf("%q is not an Ed25519 public key in base64 (44 characters, as `thermie` prints it)", text)
 	}
 	return b, nil
+}
+
+// Unlike says in what another configuration differs that only somebody at the
+// device may change: who the gateway is, where its readings are kept and whom it
+// obeys.
+func (c *Config) Unlike(o Config) error {
+	for _, f := range []struct{ key, here, there string }{
+		{"gateway", c.Gateway, o.Gateway}, {"territory", c.Territory, o.Territory}, {"origin", string(c.Origin), string(o.Origin)},
+		{"data", c.Data, o.Data}, {"remote.key", c.Remote.Key, o.Remote.Key}, {"listen", c.Listen, o.Listen},
+	} {
+		if f.here != f.there {
+			return fmt.Errorf("%s %q cannot become %q from afar: only on the device", f.key, f.here, f.there)
+		}
+	}
+	return nil
 }

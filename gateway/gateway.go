@@ -27,7 +27,22 @@ type Options struct {
 	Version string
 	// Clock is the condition of the clock; nil asks the system.
 	Clock func() batch.Clock
+	// Remote takes desired configurations; nil: there are none.
+	Remote Reconfigurer
 }
+
+// Reconfigurer is where desired configurations go; see gateway/remote.
+type Reconfigurer interface {
+	Desired(message []byte) (restart bool)
+	Report() []byte
+	Trial() (within time.Duration, trying bool)
+	Reached()
+	RollBack(why string)
+}
+
+// ErrReconfigured says that the gateway is to be made anew: its configuration
+// became another.
+var ErrReconfigured = errors.New("the configuration became another")
 
 // Gateway is one that runs, or is ready to.
 type Gateway struct {
@@ -134,6 +149,8 @@ func (g *Gateway) observed(err error) {
 	l := &link{since: g.o.Now()}
 	if err != nil {
 		l.err = err.Error()
+	} else if g.o.Remote != nil {
+		g.o.Remote.Reached()
 	}
 	if old := g.link.Load(); old.err != "" && l.err != "" {
 		l.since = old.since
@@ -163,6 +180,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopSending()
 	sent := make(chan struct{})
 	g.publish.Outbox, g.publish.Patient = g.box, g.box.Reached()
+	if r := g.o.Remote; r != nil {
+		g.publish.Report = r.Report
+		g.publish.Desired = func(m []byte) {
+			if r.Desired(m) {
+				stop(ErrReconfigured)
+			}
+		}
+		defer g.trial(ctx, r, stop)()
+	}
 	go func() {
 		defer close(sent)
 		if err := publish.Run(sending, g.publish); err != nil {
@@ -182,7 +208,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	<-ctx.Done()
 	reading.Wait()
 	g.batcher.close(g.o.Now())
-	g.drain()
+	if !errors.Is(context.Cause(ctx), ErrReconfigured) { // else the next one delivers it
+		g.drain()
+	}
 	stopSending()
 	<-sent
 	fault, _, _ := g.batcher.snapshot()
@@ -193,6 +221,22 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return nil
 	}
 	return context.Cause(ctx)
+}
+
+// trial goes back to the configuration before when the broker is not reached in
+// time with one that is tried. The function that it returns ends the watch.
+func (g *Gateway) trial(ctx context.Context, r Reconfigurer, stop func(error)) (end func()) {
+	within, trying := r.Trial()
+	if !trying {
+		return func() {}
+	}
+	timer := time.AfterFunc(within, func() {
+		if _, still := r.Trial(); still && ctx.Err() == nil {
+			r.RollBack(fmt.Sprintf("the broker was not reached within %v: %s", within, g.link.Load().err))
+			stop(ErrReconfigured)
+		}
+	})
+	return func() { timer.Stop() }
 }
 
 // drain gives the last batch a moment to be delivered, if there is a connection

@@ -19,7 +19,7 @@ func gatewaysCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
 		Use:   "gateways",
-		Short: "The gateways of the programme: list them, enrol one's key",
+		Short: "The gateways of the programme: list them, enrol one's key, configure one",
 		Example: `  thermie gateways list --config server.yaml
   thermie gateways enrol --config server.yaml gw-fonderie dGhlIGtleSB0aGF0IHRoZSBnYXRld2F5IHByaW50cyE=
 
@@ -56,6 +56,7 @@ the server need not be restarted. What came before waits in quarantine.`,
 			return withRegistry(c.Context(), path, func(r *registry.Registry) error { return listGateways(c, r) })
 		},
 	})
+	c.AddCommand(gatewaysConfigureCommand(&path))
 	return c
 }
 

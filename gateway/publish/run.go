@@ -41,6 +41,11 @@ type Options struct {
 	Status  func() batch.Status
 	Changed <-chan struct{}
 
+	// Desired, when not nil, is given each message of the config topic; what Report
+	// gives then, and on each connection, is published, retained, on the report topic.
+	Desired func(message []byte)
+	Report  func() []byte
+
 	// Window bounds the batches that the broker has not acknowledged, and four
 	// windows those that have no receipt; 0 means DefaultWindow.
 	Window int
@@ -167,7 +172,11 @@ func connect(ctx context.Context, o *Options) error {
 	sctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	s := newSession(o, conn, stop)
-	if err := conn.Subscribe(sctx, []string{o.topic(batch.TopicReceipt)}, s.receipt); err != nil {
+	topics := []string{o.topic(batch.TopicReceipt)}
+	if o.Desired != nil {
+		topics = append(topics, o.topic(batch.TopicConfig))
+	}
+	if err := conn.Subscribe(sctx, topics, s.received); err != nil {
 		return err
 	}
 	o.Stats.Connections.Add(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/thermie/thermie/batch"
@@ -52,6 +53,7 @@ type session struct {
 
 	lastStatus time.Time
 	wantStatus bool
+	wantReport atomic.Bool
 	unreadable bool // the outbox failed to read; tried again with the next tick
 
 	mu           sync.Mutex
@@ -67,6 +69,7 @@ type session struct {
 func newSession(o *Options, conn *mqtt.Conn, fail func(error)) *session {
 	s := &session{o: o, conn: conn, fail: fail, kick: make(chan struct{}, 1), waiting: make(map[uint64]*item),
 		flying: make(chan flight, o.Window+1), wantStatus: o.Status != nil}
+	s.wantReport.Store(o.Report != nil)
 	s.queue = newQueue(o.Outbox, o.Window, o.InOrder, s.underWay)
 	return s
 }
@@ -81,6 +84,9 @@ func (s *session) underWay(number uint64) bool {
 func (s *session) run(ctx context.Context) error {
 	for {
 		if err := s.status(ctx); err != nil {
+			return err
+		}
+		if err := s.report(ctx); err != nil {
 			return err
 		}
 		if err := s.pump(ctx); err != nil {
@@ -227,6 +233,21 @@ func (s *session) nudge() {
 	case s.kick <- struct{}{}:
 	default:
 	}
+}
+
+// received takes a message by its topic.
+func (s *session) received(m mqtt.Message) {
+	if m.Topic != s.o.topic(batch.TopicConfig) {
+		s.receipt(m)
+		return
+	}
+	defer m.Ack()
+	if len(m.Payload) == 0 || s.o.Desired == nil {
+		return // taken back
+	}
+	s.o.Desired(m.Payload)
+	s.wantReport.Store(s.o.Report != nil)
+	s.nudge()
 }
 
 // receipt takes one of ingest's receipts.

@@ -60,6 +60,33 @@ func (s *session) status(ctx context.Context) error {
 	return nil
 }
 
+// report sends what the gateway says of its configuration, if that is due.
+func (s *session) report(ctx context.Context) error {
+	if !s.wantReport.Load() {
+		return nil
+	}
+	s.mu.Lock()
+	busy := s.statusFlies
+	s.mu.Unlock()
+	if busy {
+		return nil
+	}
+	s.wantReport.Store(false)
+	payload := s.o.Report()
+	if len(payload) == 0 {
+		return nil
+	}
+	sent, err := s.conn.Send(ctx, s.o.topic(batch.TopicReport), true, payload)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.statusFlies = true
+	s.mu.Unlock()
+	s.flying <- flight{sent: sent}
+	return nil
+}
+
 // goodbye says that the gateway stopped of its own will.
 func (s *session) goodbye() {
 	if s.o.Status == nil {
