@@ -18,8 +18,8 @@ type Choice struct {
 	// Keep is in every model: drivers, effects, per day, least segment. Its
 	// shape is not read.
 	Keep Spec
-	// HourOfWeek also tries the models of the hour of the week, with the drivers
-	// that are kept (hourly frames only).
+	// HourOfWeek also tries the models of the time of the week with all drivers:
+	// hours on hourly frames, days on daily ones.
 	HourOfWeek bool
 }
 

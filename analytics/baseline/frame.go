@@ -74,11 +74,11 @@ func (f *Frame) days(i int) float64 {
 		y, m, _ := f.Start[i].Date()
 		return float64(time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day())
 	case Period:
+		if len(f.Daily) > i && len(f.Daily[i]) > 0 {
+			return float64(len(f.Daily[i])) // the next row may lie beyond a gap
+		}
 		if i+1 < f.Len() {
 			return float64(dayNumber(f.Start[i+1]) - dayNumber(f.Start[i]))
-		}
-		if len(f.Daily) > i {
-			return float64(len(f.Daily[i]))
 		}
 		return math.NaN()
 	}

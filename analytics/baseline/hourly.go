@@ -11,8 +11,8 @@ import (
 	"github.com/thermie/thermie/calendar"
 )
 
-// Hourly holds the coefficients of a model of the hour of the week and the
-// temperature: one model for each segment of the year or of time, each with a
+// Hourly holds the coefficients of a model of the hour of the week (of the day of
+// the week, on daily frames) and the temperature: one model for each segment of the year or of time, each with a
 // level for every hour of the week, and slopes of the temperature between end
 // points, apart for occupied and unoccupied hours.
 type Hourly struct {
@@ -226,11 +226,11 @@ func (s *Segment) occupancy() []bool {
 
 // needs says which column of the frame is missing.
 func (h *Hourly) needs(f *Frame) error {
-	if f.Step != Hour {
-		return fmt.Errorf("an hourly model takes hours: the table has steps of a %s", f.Step)
+	if f.Step != Hour && (f.Step != Day || h.ByMonth) {
+		return fmt.Errorf("the table has steps of a %s: the time of the week needs hours or days, and monthly segments hours", f.Step)
 	}
 	if len(f.Temperature) != f.Len() {
-		return errors.New("an hourly model needs temperatures, and the table has none")
+		return errors.New("a model of the time of the week needs temperatures, and the table has none")
 	}
 	for _, name := range h.Drivers {
 		if len(f.Drivers[name]) != f.Len() {

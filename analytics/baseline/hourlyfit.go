@@ -14,6 +14,7 @@ const (
 	occupancyHeatF = 50   // degree-hours of the model behind it, degF
 	occupancyCoolF = 65
 	minBinHours    = 20  // a temperature bin with fewer hours is joined to its neighbour
+	minDays        = 60  // of a model of the days of the week
 	minCoverage    = 0.9 // of the hours of a segment
 	maxColumns     = 16  // bins and drivers of a class
 )
@@ -53,7 +54,8 @@ func CalTRACKHourly(frame *Frame, o HourlyOptions) (*Fit, error) {
 
 // TimeOfWeek fits LBNL's time of week and temperature model (Mathieu et al.,
 // IEEE Transactions on Smart Grid 2, 2011): one model of the whole frame, with
-// occupied and unoccupied hours apart. Predictions are not clipped at zero.
+// occupied and unoccupied hours apart. On daily frames it is one of the days of the
+// week. Predictions are not clipped at zero.
 func TimeOfWeek(frame *Frame, o HourlyOptions) (*Fit, error) {
 	o.Single = true
 	p := &hourProblem{options: o, ends: timeOfWeekEndsF, model: ModelTimeOfWeek}
@@ -115,8 +117,12 @@ func (p *hourProblem) prepare(frame *Frame) error {
 			p.rows = append(p.rows, i)
 		}
 	}
-	if len(p.rows) < 2*hoursOfWeek {
-		return fmt.Errorf("%d hours are known: too few for a model of the hours of the week", len(p.rows))
+	least := 2 * hoursOfWeek
+	if frame.Step == Day {
+		least = minDays
+	}
+	if len(p.rows) < least {
+		return fmt.Errorf("%d intervals are known, a model of the time of the week needs %d", len(p.rows), least)
 	}
 	return nil
 }
