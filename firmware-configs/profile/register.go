@@ -412,6 +412,8 @@ func decimal32(n *big.Rat, signed bool) (uint64, error) {
 	low := int64(0)
 	if signed {
 		low, high = -1<<23, 1<<23-1
+	} else if n.Sign() < 0 {
+		return 0, fmt.Errorf("%s is negative: %w", n.FloatString(3), metering.ErrRange)
 	}
 	for exp := -12; exp <= 30; exp++ {
 		m := round(new(big.Rat).Mul(n, pow10(-exp)))
