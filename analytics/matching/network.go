@@ -14,11 +14,16 @@ import "math"
 // A basis of it is a graph on the nodes in which every component has as many
 // arcs and slacks as nodes: a tree with one slack, or with one cycle.
 type network struct {
-	nodes   []node
-	sources []int32 // nodes that are sources, in the order of levels
-	sinks   []int32
-	byPair  []pairArcs
-	bases   []*basis // optimal for amounts seen before, the latest first
+	nodes       []node
+	sourceCount int32
+	sources     []int32 // nodes that are sources, in the order of levels
+	sinks       []int32
+	byPair      []pairArcs
+	bySink      [][]int32 // nodes of each sink, in the order of levels
+	ofSink      [][]int32 // pairs of each sink
+	part        int       // pairs that one search for an entering arc looks at
+	cursor      int       // where that search went last
+	bases       []*basis  // optimal for amounts seen before, the latest first
 }
 
 // pairArcs is an allowed pair with its nodes, in the order of levels.
@@ -40,6 +45,7 @@ func newNetwork(p *Problem, nodes []node) *network {
 			n.sinks = append(n.sinks, int32(k))
 		}
 	}
+	n.bySink, n.ofSink = of[len(p.Sources):], make([][]int32, len(p.Sinks))
 	for s := range p.Sources {
 		for d := range p.Sinks {
 			from, to := of[s], of[len(p.Sources)+d]
@@ -54,9 +60,12 @@ func newNetwork(p *Problem, nodes []node) *network {
 				}
 				a.start = append(a.start, k)
 			}
+			n.ofSink[d] = append(n.ofSink[d], int32(len(n.byPair)))
 			n.byPair = append(n.byPair, a)
 		}
 	}
+	n.part = max(6, len(n.byPair)/8)
+	n.sourceCount = int32(len(p.Sources))
 	return n
 }
 

@@ -49,23 +49,33 @@ func (n *network) enter(b *basis, w *workspace, bland bool) (column, bool) {
 			}
 		}
 	}
-	for k := range n.byPair {
-		a := &n.byPair[k]
-		// The cheapest sink node at or below each place.
-		w.best, w.bestAt = grow(w.best, len(a.to)+1), grow(w.bestAt, len(a.to)+1)
-		w.best[len(a.to)] = math.Inf(1)
-		for t := len(a.to) - 1; t >= 0; t-- {
-			w.best[t], w.bestAt[t] = w.best[t+1], w.bestAt[t+1]
-			if u[a.to[t]] < w.best[t] {
-				w.best[t], w.bestAt[t] = u[a.to[t]], a.to[t]
+	// The cheapest sink node at or below each node of its stream.
+	w.best, w.bestAt = grow(w.best, len(n.nodes)), grow(w.bestAt, len(n.nodes))
+	for _, to := range n.bySink {
+		low, at := math.Inf(1), int32(-1)
+		for t := len(to) - 1; t >= 0; t-- {
+			if u[to[t]] < low {
+				low, at = u[to[t]], to[t]
 			}
+			w.best[to[t]], w.bestAt[to[t]] = low, at
 		}
+	}
+	// A part of the pairs at a time, going on where the last search ended: the best
+	// of a part is good enough.
+	for k := range n.byPair {
+		if k%n.part == 0 && most > priceTolerance {
+			break
+		}
+		if n.cursor++; n.cursor >= len(n.byPair) {
+			n.cursor = 0
+		}
+		a := &n.byPair[n.cursor]
 		inverse := 1 / a.gain
 		for f, i := range a.from {
-			t := a.start[f]
-			if int(t) == len(a.to) {
+			if int(a.start[f]) == len(a.to) {
 				break
 			}
+			t := a.to[a.start[f]]
 			if d := a.weight - float64(u[i]*inverse) - w.best[t]; d > most {
 				most, best = d, column{from: i, to: w.bestAt[t], a: inverse, cost: a.weight}
 				if bland {

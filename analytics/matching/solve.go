@@ -111,19 +111,23 @@ func table(rows, columns int) [][]float64 {
 
 // part solves a run of steps; sums are in kW.
 type part struct {
-	p                                    *Problem
-	known                                map[string]*network
-	ladder                               ladder
-	work                                 workspace
-	matrix, peak                         [][]float64
-	pair                                 []float64 // delivered in the step, by source and sink
-	touched                              []int32
-	worth, bound                         float64
+	p            *Problem
+	known        map[string]*network
+	ladder       ladder
+	work         workspace
+	matrix, peak [][]float64
+	pair         []float64 // delivered in the step, by source and sink
+	touched      []int32
+	worth, bound float64
+	// Prices of the step before, and as a guess for a structure not met yet.
+	lastNodes                            []node
+	lastPrices, guess                    []float64
+	carried                              map[int32][]float64
 	solved, pivots, structures, unproved int
 }
 
 func newPart(p *Problem) *part {
-	return &part{p: p, known: map[string]*network{}, matrix: table(len(p.Sources), len(p.Sinks)), peak: table(len(p.Sources), len(p.Sinks)),
+	return &part{p: p, known: map[string]*network{}, carried: map[int32][]float64{}, matrix: table(len(p.Sources), len(p.Sinks)), peak: table(len(p.Sources), len(p.Sinks)),
 		pair: make([]float64, len(p.Sources)*len(p.Sinks))}
 }
 
@@ -149,6 +153,7 @@ func (t *part) step() float64 {
 		t.structures++
 	}
 	b := t.optimal(n)
+	t.lastNodes, t.lastPrices = n.nodes, b.prices
 	delivered, worth, bound := 0.0, 0.0, 0.0
 	t.touched = t.touched[:0]
 	for k := range b.columns {
@@ -214,7 +219,8 @@ func (t *part) optimal(n *network) *basis {
 			return t.keep(n, b)
 		}
 	}
-	b := n.slackBasis()
+	t.guess = carry(t.lastNodes, t.lastPrices, n.nodes, t.guess, t.carried)
+	b := n.crash(t.guess, limit, w)
 	pivots, err := n.primal(b, limit, w)
 	t.pivots += pivots
 	if err != nil {

@@ -100,7 +100,9 @@ func drawProblem(t *rapid.T, steps, sources, sinks int, tidy bool) *Problem {
 		if tidy {
 			return float64(rapid.IntRange(0, top).Draw(t, "K"))
 		}
-		return rapid.Float64Range(0, float64(top)).Draw(t, "K")
+		// Meters do not tell thousandths of a kelvin; below them a glide is a latent load
+		// to the one and none to the other.
+		return math.Round(1024*rapid.Float64Range(0, float64(top)).Draw(t, "K")) / 1024
 	}
 	stream := func(id string) Stream {
 		s := Stream{ID: id}
