@@ -76,3 +76,29 @@ func (p *Problem) weight(s, d int) float64 {
 func (s *Stream) running(i int) bool {
 	return s.KW[i] > 0 && !math.IsNaN(s.HighC[i]) && !math.IsNaN(s.LowC[i])
 }
+
+// Scaled are the streams with their heat times a factor.
+func Scaled(list []Stream, factor float64) []Stream {
+	out := make([]Stream, len(list))
+	for k, s := range list {
+		out[k] = s
+		out[k].KW = make([]float64, len(s.KW))
+		for i, q := range s.KW {
+			out[k].KW[i] = q * factor
+		}
+	}
+	return out
+}
+
+// Warmed are the streams at temperatures changed by some kelvin.
+func Warmed(list []Stream, kelvin float64) []Stream {
+	out := make([]Stream, len(list))
+	for k, s := range list {
+		out[k] = s
+		out[k].HighC, out[k].LowC = make([]float64, len(s.HighC)), make([]float64, len(s.LowC))
+		for i := range s.HighC {
+			out[k].HighC[i], out[k].LowC[i] = s.HighC[i]+kelvin, s.LowC[i]+kelvin
+		}
+	}
+	return out
+}

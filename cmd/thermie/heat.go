@@ -20,9 +20,10 @@ func heatCommand() *cobra.Command {
 		Long:  `Works on files alone, without server.`,
 		Example: `  thermie heat sources --cards cards.json --data year.csv.gz
   thermie heat sources --cards cards.json --data year.csv.gz --json --plot sources.svg
-  thermie heat targets brewery.json --plot brewery.svg`,
+  thermie heat targets brewery.json --plot brewery.svg
+  thermie heat match --cards cards.json --data year.csv.gz`,
 	}
-	c.AddCommand(heatSourcesCommand(), heatTargetsCommand())
+	c.AddCommand(heatSourcesCommand(), heatTargetsCommand(), heatMatchCommand())
 	return c
 }
 

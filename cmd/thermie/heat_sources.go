@@ -63,6 +63,7 @@ answer says where and how much. Formats: docs/heat.md.`,
 type heatInput struct {
 	cards    *heatfile.Cards
 	grid     *heat.Grid
+	clean    *heat.Grid // faults mended; nil until computed
 	warnings []string
 }
 
