@@ -36,16 +36,15 @@ func (d *design) search(rows []int, y, w []float64, points []ChangePointValue) e
 	case FourP:
 		// a + b max(c-T,0) + d max(T-c,0) is a straight line plus one hinge, whose
 		// slope b + d is that of the bend.
-		t := make([]float64, len(rows))
-		for k, i := range rows {
-			t[k] = d.mean(i)
-		}
-		best := l.with(t).one(1)
+		best := l.with(d.means(rows)).one(1)
 		if best.gain <= 0 {
 			return errNoChangePoint
 		}
 		points[0].C = best.c
-	case FiveP:
+	case FiveP, SixP:
+		if d.spec.Shape == SixP {
+			l = l.with(d.means(rows))
+		}
 		h, c, ok := l.two()
 		if !ok {
 			return errNoChangePoint
@@ -53,6 +52,15 @@ func (d *design) search(rows []int, y, w []float64, points []ChangePointValue) e
 		points[0].C, points[1].C = h, c
 	}
 	return nil
+}
+
+// means are the mean temperatures of the rows.
+func (d *design) means(rows []int) []float64 {
+	t := make([]float64, len(rows))
+	for k, i := range rows {
+		t[k] = d.mean(i)
+	}
+	return t
 }
 
 // lane is the problem of placing hinges beside given columns: everything is

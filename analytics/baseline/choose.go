@@ -129,11 +129,12 @@ func (s *chooser) spec(shape Shape, mask int) Spec {
 func (s *chooser) richest() (*Fit, error) {
 	all := 1<<(len(s.choice.Drivers)+len(s.choice.Calendar)) - 1
 	var first error
-	for k := len(Shapes) - 1; k >= 0; k-- {
-		if !slices.Contains(s.choice.Shapes, Shapes[k]) {
+	shapes := append(slices.Clone(Shapes), SixP)
+	for k := len(shapes) - 1; k >= 0; k-- {
+		if !slices.Contains(s.choice.Shapes, shapes[k]) {
 			continue
 		}
-		spec := s.spec(Shapes[k], all)
+		spec := s.spec(shapes[k], all)
 		spec.AnySign = true
 		f, err := Linear(s.frame, spec)
 		if err == nil {

@@ -96,6 +96,9 @@ type hinge struct {
 	sign  float64 // -1 below, 1 above
 }
 
+// sloped says whether the temperature itself is a term.
+func (s *Spec) sloped() bool { return s.Shape == TwoP || s.Shape == SixP }
+
 func (s *Spec) hinges() []hinge {
 	switch s.Shape {
 	case ThreePHeat:
@@ -104,7 +107,7 @@ func (s *Spec) hinges() []hinge {
 		return []hinge{{0, 1}}
 	case FourP:
 		return []hinge{{0, -1}, {0, 1}}
-	case FiveP:
+	case FiveP, SixP:
 		return []hinge{{0, -1}, {1, 1}}
 	}
 	return nil
@@ -117,7 +120,7 @@ func (d *design) columns(points []ChangePointValue) [][]float64 {
 	for i := range columns[0] {
 		columns[0][i] = 1
 	}
-	if d.spec.Shape == TwoP {
+	if d.spec.sloped() {
 		t := make([]float64, n)
 		for i := range t {
 			t[i] = d.mean(i)
@@ -138,6 +141,10 @@ func (d *design) columns(points []ChangePointValue) [][]float64 {
 func (d *design) jacobian(f *Fit) [][]float64 {
 	columns := d.columns(f.ChangePoints)
 	hinges := d.spec.hinges()
+	first := 1 // term of the first hinge
+	if d.spec.sloped() {
+		first = 2
+	}
 	for p, c := range f.ChangePoints {
 		if !c.Searched {
 			continue
@@ -147,7 +154,7 @@ func (d *design) jacobian(f *Fit) [][]float64 {
 			if h.point != p {
 				continue
 			}
-			slope := f.Terms[1+k].Value
+			slope := f.Terms[first+k].Value
 			for i := range x {
 				_, share := d.degrees(i, c.C, h.sign)
 				x[i] -= float64(h.sign * float64(slope*share))

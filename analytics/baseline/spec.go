@@ -17,15 +17,17 @@ const (
 	ThreePCool Shape = "3PC"  // y = a + b max(T-c, 0), b >= 0
 	FourP      Shape = "4P"   // y = a + b max(c-T, 0) + d max(T-c, 0), b + d >= 0
 	FiveP      Shape = "5P"   // y = a + b max(h-T, 0) + d max(T-c, 0), h <= c, b >= 0, d >= 0
+	SixP       Shape = "6P"   // y = a + s T + b max(h-T, 0) + d max(T-c, 0): 5P whose middle may slope, as nmecr has it
 )
 
-// Shapes are all shapes, from few parameters to many.
+// Shapes are those tried when nobody says, from few parameters to many. 6P is
+// not among them: it has no reading in terms of a building.
 var Shapes = []Shape{Mean, TwoP, ThreePHeat, ThreePCool, FourP, FiveP}
 
 // Names of terms and change points.
 const (
 	Intercept   = "intercept"
-	Slope       = "temperature"    // of 2P, per degC
+	Slope       = "temperature"    // of 2P and of the middle of 6P, per degC
 	Heating     = "heating"        // per degC below the balance point
 	Cooling     = "cooling"        // per degC above the balance point
 	HeatBalance = "heat_balance_c" // h, degC
@@ -71,21 +73,22 @@ func (s *Spec) changePoints() []ChangePointValue {
 			given = s.CoolC
 		}
 		return []ChangePointValue{point(ChangePoint, given)}
-	case FiveP:
+	case FiveP, SixP:
 		return []ChangePointValue{point(HeatBalance, s.HeatC), point(CoolBalance, s.CoolC)}
 	}
 	return nil
 }
 
 func (s *Spec) check() error {
-	if !slices.Contains(Shapes, s.Shape) {
-		return fmt.Errorf("no such shape of the temperature response: %q; there are %v", s.Shape, Shapes)
+	if s.Shape != SixP && !slices.Contains(Shapes, s.Shape) {
+		return fmt.Errorf("no such shape of the temperature response: %q; there are %v and %s", s.Shape, Shapes, SixP)
 	}
-	if s.Shape == FiveP && (s.HeatC == nil) != (s.CoolC == nil) {
-		return fmt.Errorf("5P takes both balance points or none")
+	two := s.Shape == FiveP || s.Shape == SixP
+	if two && (s.HeatC == nil) != (s.CoolC == nil) {
+		return fmt.Errorf("%s takes both balance points or none", s.Shape)
 	}
-	if s.Shape == FiveP && s.HeatC != nil && *s.HeatC > *s.CoolC {
-		return fmt.Errorf("5P: the balance point of heating (%g) lies above that of cooling (%g)", *s.HeatC, *s.CoolC)
+	if two && s.HeatC != nil && *s.HeatC > *s.CoolC {
+		return fmt.Errorf("%s: the balance point of heating (%g) lies above that of cooling (%g)", s.Shape, *s.HeatC, *s.CoolC)
 	}
 	names := s.termNames()
 	for i, n := range names {
@@ -113,6 +116,8 @@ func (s *Spec) termNames() []string {
 		names = append(names, Cooling)
 	case FourP, FiveP:
 		names = append(names, Heating, Cooling)
+	case SixP:
+		names = append(names, Slope, Heating, Cooling)
 	}
 	names = append(names, s.Drivers...)
 	for _, e := range s.Calendar {
