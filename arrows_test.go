@@ -62,6 +62,7 @@ var owners = map[string][]string{
 	"codeberg.org/go-pdf/fpdf":              {"gateway/commission"},
 	"github.com/santhosh-tekuri/jsonschema": {"firmware-configs/schema"},
 	"github.com/prometheus/":                {"gateway", "api", "cmd", "server"},
+	"github.com/xuri/excelize":              {"importer"},
 }
 
 type goPackage struct {
