@@ -100,7 +100,7 @@ func (k *checker) syntax(err error) error {
 }
 
 func within(goType string) string {
-	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Remote": "remote", "Log": "log"}
+	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Remote": "remote", "Page": "page", "Log": "log"}
 	if w := words[goType]; w != "" {
 		return " in " + w
 	}
@@ -177,9 +177,12 @@ func (k *checker) config(c *Config) error {
 		if err != nil || port == "" {
 			return k.bad(fmt.Errorf("%q is not host:port", c.Listen), "listen")
 		}
-		if !loopback(host) {
-			return k.bad(fmt.Errorf("%s is not loopback: the page has no password; reach it through SSH, or put a proxy with one before it", c.Listen), "listen")
+		if !loopback(host) && c.Page.PasswordFile == "" {
+			return k.bad(fmt.Errorf("%s is not loopback, so the page needs a password: page.password_file", c.Listen), "listen")
 		}
+	}
+	if err := k.secret(c.Page.PasswordFile, "page", "password_file"); err != nil {
+		return err
 	}
 	if l := c.Log.Level; !slices.Contains([]string{"debug", "info", "warn", "error"}, l) {
 		return k.bad(fmt.Errorf("%q is not debug, info, warn or error", l), "log", "level")
@@ -213,13 +216,28 @@ func (k *checker) broker(b *Broker) error {
 		if f.path == "" {
 			continue
 		}
-		info, err := os.Stat(f.path)
-		if err != nil {
+		if f.key == "password_file" || f.key == "key_file" {
+			if err := k.secret(f.path, "broker", f.key); err != nil {
+				return err
+			}
+		} else if _, err := os.Stat(f.path); err != nil {
 			return k.bad(err, "broker", f.key)
 		}
-		if (f.key == "password_file" || f.key == "key_file") && info.Mode().Perm()&0o007 != 0 {
-			return k.bad(fmt.Errorf("everybody may read %s (mode %04o): chmod 600 it", f.path, info.Mode().Perm()), "broker", f.key)
-		}
+	}
+	return nil
+}
+
+// secret wants a file that not everybody may read; "" is none.
+func (k *checker) secret(path string, key ...any) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return k.bad(err, key...)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return k.bad(fmt.Errorf("everybody may read %s (mode %04o): chmod 600 it", path, info.Mode().Perm()), key...)
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ type Config struct {
 	Profiles      string        `yaml:"profiles"`   // folder of own meter profiles
 	Buses         []Bus         `yaml:"buses"`
 	Spool         Spool         `yaml:"spool"`
-	Listen        string        `yaml:"listen"` // status page and metrics, loopback only; "" for none
+	Listen        string        `yaml:"listen"` // status page and metrics; beyond loopback only with a password; "" for none
+	Page          Page          `yaml:"page"`
 	Log           Log           `yaml:"log"`
 	Remote        Remote        `yaml:"remote"`
 
@@ -117,6 +118,11 @@ type Log struct {
 	Format string `yaml:"format"` // text, json
 }
 
+// Page says who may see the status page.
+type Page struct {
+	PasswordFile string `yaml:"password_file"` // its first line; "": no password
+}
+
 // Remote says whether the configuration may be changed from the server.
 type Remote struct {
 	Key string `yaml:"key"` // base64 of the Ed25519 key that signs desired configurations; "": nobody may
@@ -169,7 +175,7 @@ func parse(path string, text []byte, draft bool) (Config, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("%s: more than one YAML document", path)
 	}
-	for _, p := range []*string{&c.Data, &c.Profiles, &c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile} {
+	for _, p := range []*string{&c.Data, &c.Profiles, &c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile, &c.Page.PasswordFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}

@@ -46,20 +46,22 @@ var ErrReconfigured = errors.New("the configuration became another")
 
 // Gateway is one that runs, or is ready to.
 type Gateway struct {
-	conf    Config
-	o       Options
-	log     *slog.Logger
-	box     *outbox.Outbox
-	batcher *batcher
-	workers []*poll.Worker
-	publish publish.Options
-	stats   publish.Stats
-	expiry  time.Time
-	started time.Time
-	changed chan struct{}
-	link    atomic.Pointer[link]
-	ran     atomic.Bool
-	running atomic.Bool
+	conf     Config
+	o        Options
+	log      *slog.Logger
+	recent   *recent
+	box      *outbox.Outbox
+	batcher  *batcher
+	workers  []*poll.Worker
+	publish  publish.Options
+	stats    publish.Stats
+	expiry   time.Time
+	password string // of the page, "" for none
+	started  time.Time
+	changed  chan struct{}
+	link     atomic.Pointer[link]
+	ran      atomic.Bool
+	running  atomic.Bool
 }
 
 // link is the connection to the broker as last seen.
@@ -86,10 +88,17 @@ func New(conf Config, o Options) (*Gateway, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gateway{conf: conf, o: o, log: o.Log.With("gateway", conf.Gateway), changed: make(chan struct{}, 1), started: o.Now()}
+	seen := newRecent(o.Log.Handler())
+	g := &Gateway{conf: conf, o: o, recent: seen, log: slog.New(seen).With("gateway", conf.Gateway), changed: make(chan struct{}, 1), started: o.Now()}
 	g.link.Store(&link{since: g.started, err: "not connected yet"})
 	if err := g.publisher(); err != nil {
 		return nil, err
+	}
+	if f := conf.Page.PasswordFile; f != "" {
+		var err error
+		if g.password, err = readPassword(f); err != nil {
+			return nil, fmt.Errorf("page: %w", err)
+		}
 	}
 	for _, b := range conf.buses {
 		w, err := poll.New(b, poll.Options{Emit: func(r []metering.Reading) { g.batcher.add(r) }, Now: o.Now, Log: g.log})

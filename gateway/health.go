@@ -37,12 +37,15 @@ func (g *Gateway) Healthy() error {
 	return nil
 }
 
-// Handler serves /healthz, /metrics and the status page.
+// Handler serves /healthz, /metrics and the status page; with a password, where
+// there is one, all but /healthz, which says nothing of the site.
 func (g *Gateway) Handler() http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collector{g})
+	inner := http.NewServeMux()
+	inner.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	inner.HandleFunc("GET /{$}", g.page)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if err := g.Healthy(); err != nil {
@@ -52,7 +55,12 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("GET /{$}", g.page)
+	if g.password != "" {
+		// A page that another name leads here (DNS rebinding) has no password.
+		mux.Handle("/", newGuard(g.password, inner, g.o.Now))
+		return mux
+	}
+	mux.Handle("/", inner)
 	return onlyLoopback(mux)
 }
 
@@ -98,6 +106,7 @@ var (
 	descRequests   = describe("bus_requests_total", "Modbus requests by their end.", "bus", "end")
 	descLoad       = describe("bus_load_ratio", "Share of time the bus was busy.", "bus")
 	descMeterFault = describe("meter_fault", "1 while a meter has a fault.", "meter", "fault")
+	descMeterWait  = describe("meter_timeout_seconds", "How long a meter is waited for, by how long it takes.", "meter")
 	descMeterSeen  = describe("meter_last_seen_timestamp_seconds", "When a meter answered last.", "meter")
 )
 
@@ -140,6 +149,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range s.Meters {
 		if m.Fault != "" {
 			gauge(descMeterFault, 1, m.Meter, m.Fault)
+		}
+		if m.TimeoutMillis > 0 {
+			gauge(descMeterWait, float64(m.TimeoutMillis)/1000, m.Meter)
 		}
 		if !m.LastSeen.IsZero() {
 			gauge(descMeterSeen, float64(m.LastSeen.UnixMilli())/1000, m.Meter)
