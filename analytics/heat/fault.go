@@ -47,7 +47,7 @@ const (
 // FindFaults looks at every channel by stated rules:
 //
 //   - gap: nothing received for 12 h or longer;
-//   - stuck: the very same reading for 6 h or longer, and for three times longer
+//   - stuck: the very same reading for 6 h or longer, and for four times longer
 //     than chance explains in a channel that repeats itself so often; not zero, not
 //     a limit at which the channel stands at other times too, and not while the
 //     object is at rest;
@@ -219,26 +219,22 @@ func runsOf(x []float64) []stretch {
 func stuck(g *Grid, name string, x []float64, company []string) []Fault {
 	all := runsOf(x)
 	least := max(int(6*time.Hour/g.Step), 3)
-	// How often the channel repeats itself when nothing is wrong.
-	same, pairs, longest := 0, 0, 0
 	low, high := math.Inf(1), math.Inf(-1)
+	longest := 0
 	for _, r := range all {
 		low, high = min(low, r.v), max(high, r.v)
 		longest = max(longest, r.n)
-		if r.n < least && r.v != 0 {
-			same += r.n - 1
-			pairs += r.n
-		}
 	}
-	if longest < least || pairs < 100 {
+	if longest < least {
 		return nil
 	}
-	p := max(float64(same)/float64(pairs), 0.02)
-	natural := math.Log(float64(len(x))) / -math.Log(p)
-	need := max(least, int(3*natural))
 	var out []Fault
 	for _, r := range all {
-		if r.n < need || r.v == 0 || r.v == low || r.v == high || atRest(g, company, r) {
+		if r.n < least || r.v == 0 || r.v == low || r.v == high || atRest(g, company, r) {
+			continue
+		}
+		need := naturally(all, r, least, len(x))
+		if need == 0 || r.n < need {
 			continue
 		}
 		// A value at which it rests at other times too is a setpoint.
@@ -253,6 +249,24 @@ func stuck(g *Grid, name string, x []float64, company []string) []Fault {
 		}
 	}
 	return out
+}
+
+// naturally is how many equal readings around that of one stretch it takes to be more than chance:
+// four times the longest run that the channel's own repetition near that value
+// explains in so many steps; 0 where too little is known.
+func naturally(all []stretch, one stretch, least, steps int) int {
+	same, pairs, v := 0, 0, one.v
+	for _, r := range all {
+		if r != one && r.v > v-0.4*math.Abs(v) && r.v < v+0.4*math.Abs(v) {
+			same += r.n - 1
+			pairs += r.n
+		}
+	}
+	if pairs < 100 {
+		return 0
+	}
+	p := max(float64(same)/float64(pairs), 0.02)
+	return max(least, int(4*math.Log(float64(steps))/-math.Log(p)))
 }
 
 // atRest says whether something that belongs to the channel's object stood at

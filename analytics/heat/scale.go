@@ -29,7 +29,7 @@ func snap(ratio float64) (float64, bool) {
 }
 
 // scales finds windows in which a channel reads a usual factor too much or too
-// little. Two rules, since operation makes jumps too:
+// little. Three rules, since operation makes jumps too:
 //
 //   - level: a day's high readings stand by 4 or more above those of the active
 //     days of the month around, and above 2.5 times all that is read outside the
@@ -37,13 +37,17 @@ func snap(ratio float64) (float64, bool) {
 //     such windows, or it is how the asset runs;
 //   - edges, for factors that a level does not show (too little, 3.6): from one step
 //     to the next the reading jumps by the factor and later back, with the same
-//     level in between once divided, in a channel that never jumps so otherwise.
+//     level in between once divided, in a channel that hardly jumps otherwise;
+//   - low days, for a moved decimal point in an asset that starts and stops: days
+//     whose high readings are a tenth, a hundredth or a thousandth of those of the
+//     same weekday in the weeks around, to 15 %, three times in a year at most.
 func scales(g *Grid, name string, x []float64) []Fault {
 	perDay := int(24 * time.Hour / g.Step)
 	if perDay < 2 || g.Steps < 10*perDay {
 		return nil
 	}
-	if parseSignal(name).letter() == "T" {
+	temperature := parseSignal(name).letter() == "T"
+	if temperature {
 		for _, v := range x {
 			if v < 5 { // a temperature near zero has no scale
 				return nil
@@ -54,8 +58,12 @@ func scales(g *Grid, name string, x []float64) []Fault {
 	s.findJumps()
 	s.findHighs()
 	windows := s.byLevel()
-	if len(windows) == 0 {
-		windows = s.byEdges()
+	if temperature { // only a moved decimal point stands out
+		windows = slices.DeleteFunc(windows, func(w window) bool { return w.factor < 9 })
+	} else if len(windows) == 0 {
+		if windows = s.byEdges(); len(windows) == 0 {
+			windows = s.byLowDays()
+		}
 	}
 	var out []Fault
 	for _, w := range windows {
@@ -267,7 +275,9 @@ func (s *scaling) byEdges() []window {
 				if math.Abs(s.jumps[k].by+math.Log(factor)) > 0.25 {
 					continue
 				}
-				w.to = s.jumps[k].at
+				if w.to = s.jumps[k].at; w.to-w.from > 60*s.perDay {
+					break
+				}
 			} else if math.Abs(math.Log(factor)) < math.Log(9) {
 				break
 			}
@@ -311,5 +321,72 @@ func (s *scaling) continuous(w window) bool {
 	default:
 		around = math.Sqrt(before * after)
 	}
+	if level(0, s.g.Steps)/in > 3 {
+		return false // the other side of the jump is the wrong one
+	}
 	return in > around/1.7 && in < around*1.7
+}
+
+// byLowDays finds runs of days that read a tenth, a hundredth or a thousandth.
+func (s *scaling) byLowDays() []window {
+	ratio := make([]float64, len(s.high))
+	for d, h := range s.high {
+		var like []float64
+		for k := -4; k <= 4; k++ {
+			if e := d + 7*k; k != 0 && e >= 0 && e < len(s.high) && s.high[e] > 0 {
+				like = append(like, s.high[e])
+			}
+		}
+		if h > 0 && len(like) >= 3 {
+			slices.Sort(like)
+			ratio[d] = h / quantile(like, 0.6)
+		}
+	}
+	var out []window
+	for d := 0; d < len(ratio); d++ {
+		if ratio[d] == 0 || ratio[d] > 0.35 {
+			continue
+		}
+		first, last, all := d, d, []float64{}
+		for ; d < len(ratio) && d <= last+3 && ratio[d] < 0.35; d++ {
+			if ratio[d] > 0 {
+				last = d
+				all = append(all, ratio[d])
+			}
+		}
+		slices.Sort(all)
+		w := window{first * s.perDay, min((last+1)*s.perDay, s.g.Steps), 0}
+		for _, f := range [...]float64{0.1, 0.01, 0.001} {
+			if math.Abs(math.Log(quantile(all, 0.5)/f)) < math.Log(1.15) {
+				w.factor = f
+			}
+		}
+		out = append(out, w)
+	}
+	// What also happens by other amounts, or often, is operation.
+	if len(out) > 3 || slices.ContainsFunc(out, func(w window) bool { return w.factor == 0 }) {
+		return nil
+	}
+	for i := range out {
+		s.stretchLow(&out[i])
+	}
+	return out
+}
+
+// stretchLow moves the ends of a window of low days to where the readings change,
+// on the day before and the day after.
+func (s *scaling) stretchLow(w *window) {
+	limit := math.Sqrt(w.factor) * s.usual(w.from/s.perDay)
+	for k := w.from; k > max(0, w.from-s.perDay); k-- {
+		if s.x[k-1] > limit {
+			w.from = k
+			break
+		}
+	}
+	for k := w.to; k < min(s.g.Steps, w.to+s.perDay); k++ {
+		if s.x[k] > limit {
+			w.to = k
+			break
+		}
+	}
 }
