@@ -283,3 +283,10 @@ func (p *program) run(i int) (q, hot, cold float64) {
 
 // Celsius writes a constant temperature as a card has it.
 func Celsius(t float64) string { return strconv.FormatFloat(t, 'g', -1, 64) }
+
+// ChannelParts takes a channel's name apart: "C.flue.T_C" is the object "C.flue"
+// and the variable "T", "kiln-air/temperature" is "kiln-air" and "T".
+func ChannelParts(channel string) (object, variable string) {
+	s := parseSignal(channel)
+	return s.object, s.name
+}

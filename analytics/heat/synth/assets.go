@@ -16,7 +16,7 @@ func (m *maker) size(low, high float64) float64 {
 
 func (m *maker) compressor(site string) bool {
 	full, load := m.size(250, 900)/0.72, m.pattern(1+m.r.IntN(2))
-	share := m.between(0.68, 0.76)
+	share := m.between(0.67, 0.77)
 	p := m.series(func(i int) float64 { return full * load[i] })
 	o := m.name(site, "compressors")
 	m.put(o+".P_kW", p, 0.01, 0.02, 1)
@@ -100,10 +100,11 @@ func (m *maker) effluent(site string) bool {
 
 func (m *maker) coolingLoop(site string) bool {
 	load, full := m.pattern(0), m.size(200, 1500)
-	q := m.series(func(i int) float64 { return full * load[i] })
+	summer := m.between(-0.004, 0.015) // a kelvin outdoors
+	q := m.series(func(i int) float64 { return full * load[i] * (1 + summer*(m.ext[i]-11)) })
 	hot := m.between(30, 36)
 	o := m.name(site, "cooling")
-	m.loop(o, q, func(i int) float64 { return hot + 0.02*m.ext[i] }, m.between(5, 8))
+	m.loop(o, q, func(i int) float64 { return hot + 0.1*m.ext[i] }, m.between(5, 8))
 	return m.asset("data-centre cooling loop", site, o, q, loopCard(o))
 }
 
@@ -148,7 +149,7 @@ func scaled(x []float64, f float64) []float64 {
 
 // decoys adds meters that look like waste heat and are none.
 func (m *maker) decoys(site string) {
-	for _, k := range m.r.Perm(6)[:2+m.r.IntN(2)] {
+	for _, k := range m.r.Perm(10)[:3+m.r.IntN(3)] {
 		full := m.between(150, 1500)
 		switch k {
 		case 0: // boiler house with its gas
@@ -181,6 +182,39 @@ func (m *maker) decoys(site string) {
 			o := m.name(site, "machines")
 			load := m.pattern(0)
 			m.put(o+".P_kW", scaled(load, full/2), 0.01, 0.03, 1)
+			m.decoy(o)
+		case 6: // solar collectors
+			o := m.name(site, "solar")
+			m.loop(o, m.series(func(i int) float64 {
+				t := m.Grid.At(i)
+				height := math.Sin(math.Pi*(float64(t.Hour())+float64(t.Minute())/60-5)/13) * (0.6 - 0.4*math.Cos(2*math.Pi*float64(t.YearDay()-10)/365))
+				return full * math.Max(0, height) * (0.3 + 0.7*math.Abs(math.Sin(float64(t.YearDay())*1.7)))
+			}), func(int) float64 { return 65 }, 20)
+			m.decoy(o)
+		case 7: // water taken from the river
+			o := m.name(site, "intake")
+			load := m.pattern(0)
+			m.put(o+".V_m3h", scaled(load, full/10), 0.01, 0.01, 0.1)
+			m.celsius(o+".T_C", m.series(func(i int) float64 { return math.Max(3, 12+0.8*(m.ext[i]-11)) }))
+			m.decoy(o)
+		case 8: // process heat round the clock: only its name tells
+			if m.words["machines"] == "" && len(m.words) > 0 {
+				continue
+			}
+			o := m.name(site, "network_process")
+			load := m.pattern(0)
+			m.loop(o, scaled(load, full), func(int) float64 { return 85 }, 20)
+			m.decoy(o)
+		case 9: // what is recovered already, and hot water kept moving
+			if m.words["machines"] == "" && len(m.words) > 0 {
+				continue
+			}
+			load := m.pattern(1)
+			o := m.name(site, "recovery")
+			m.loop(o, scaled(load, full), func(int) float64 { return 55 }, 12)
+			m.decoy(o)
+			o = m.name(site, "hotwater_loop")
+			m.loop(o, m.series(func(int) float64 { return full / 8 }), func(int) float64 { return 58 }, 5)
 			m.decoy(o)
 		}
 	}

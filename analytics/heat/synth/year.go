@@ -93,8 +93,9 @@ func Make(seed uint64, o Options) *Year {
 var styles = []map[string]string{
 	{},
 	{"compressors": "compresseurs", "chiller": "groupe_froid", "chilled_water": "eau_glacee", "gas": "gaz", "flue": "fumees", "effluent": "rejet", "cooling": "refroidissement",
-		"drycooler": "aerorefrigerant", "kiln_gas": "touraille_gaz", "exhaust": "buees", "boiler_house": "chaufferie", "heating": "chauffage", "hotwater": "ecs", "substation": "sous_station", "lighting": "eclairage", "machines": "machines"},
-	{"effluent": "m3", "cooling": "m4", "drycooler": "m5", "chilled_water": "m6", "heating": "m7", "hotwater": "m8", "substation": "m9", "boiler_house": "m10"},
+		"drycooler": "aerorefrigerant", "kiln_gas": "touraille_gaz", "exhaust": "buees", "boiler_house": "chaufferie", "heating": "chauffage", "hotwater": "ecs", "substation": "sous_station", "lighting": "eclairage", "machines": "machines",
+		"solar": "solaire", "intake": "prise_eau", "network_process": "reseau_vapeur", "recovery": "recuperation", "hotwater_loop": "bouclage_ecs"},
+	{"effluent": "m3", "cooling": "m4", "drycooler": "m5", "chilled_water": "m6", "heating": "m7", "hotwater": "m8", "substation": "m9", "boiler_house": "m10", "solar": "m11", "intake": "m12"},
 }
 
 func (m *maker) name(site, object string) string {

@@ -1,0 +1,407 @@
+// Package detect proposes assets that reject heat where none is declared, from
+// patterns in the channels of a site: it writes the card that a person would
+// write, with the pattern that gave it away, and [heat.Sources] computes the heat.
+//
+// The patterns, and what speaks against each, are in docs/heat.md. Meters of
+// useful heat look like meters of rejected heat; they are told apart by what
+// moves them: boilers follow their gas, space heating the cold, a heating curve
+// its flow temperature, hot water the mains.
+package detect
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/thermie/thermie/analytics/heat"
+	"github.com/thermie/thermie/metering"
+)
+
+// Pattern is what gave a source away.
+type Pattern string
+
+// The patterns.
+const (
+	Loop      Pattern = "heat_to_cooler"         // a water loop that gives off heat and follows no need
+	LowSpread Pattern = "low_temperature_spread" // the same, with less than 8 K
+	Condenser Pattern = "cooling_balance"        // cooling and the power of its machine
+	Effluent  Pattern = "warm_discharge"
+	Flue      Pattern = "hot_flue" // gas, and a temperature that rises with it
+	Exhaust   Pattern = "warm_exhaust"
+	Power     Pattern = "electricity_to_heat" // a machine whose power ends as heat
+)
+
+// Finding is a proposed source.
+type Finding struct {
+	Card    heat.Card
+	Object  string
+	Pattern Pattern
+	Source  heat.Source
+	// Also are further signs: night and week-end base load, a neighbour that burns
+	// gas, heating and cooling at once.
+	Also []metering.Text
+	Why  metering.Text
+}
+
+// MeanKW is the mean heat over the known steps.
+func (f *Finding) MeanKW(g *heat.Grid) float64 {
+	if f.Source.Known == 0 {
+		return 0
+	}
+	return f.Source.MWh * 1000 / (float64(f.Source.Known) * g.Step.Hours())
+}
+
+// Options say what is known already.
+type Options struct {
+	Weather  string
+	Declared []heat.Card
+	Demands  []heat.Demand
+	Apart    []string // channels that are known to be no waste heat
+	LeastKW  float64  // mean heat below which nothing is proposed; 0: 20
+}
+
+// finder works on one grid.
+type finder struct {
+	g        *heat.Grid
+	o        Options
+	faults   []heat.Fault
+	all      []*object
+	outdoor  []float64 // daily
+	out      []Finding
+	gasSites map[string]bool
+}
+
+// Find looks at every channel that no card and no need reads.
+func Find(g *heat.Grid, faults []heat.Fault, o Options) ([]Finding, error) {
+	if o.LeastKW == 0 {
+		o.LeastKW = 20
+	}
+	declared := map[string]bool{o.Weather: true}
+	for _, c := range o.Declared {
+		declared[c.THot], declared[c.TCold] = true, true
+		for _, s := range c.Signals {
+			declared[s] = true
+		}
+	}
+	for _, d := range o.Demands {
+		declared[d.Signal] = true
+	}
+	for _, c := range o.Apart {
+		declared[c] = true
+	}
+	f := &finder{g: heat.Mend(g, faults), o: o, faults: faults, gasSites: map[string]bool{}}
+	f.all = objects(f.g, declared)
+	if x := f.g.Channels[o.Weather]; x != nil {
+		f.outdoor = daily(f.g, x)
+	}
+	for _, ob := range f.all {
+		if ob.is(gasWords...) && ob.power() != "" {
+			f.gasSites[ob.site] = true
+		}
+	}
+	for _, ob := range f.all {
+		if err := f.look(ob); err != nil {
+			return nil, err
+		}
+	}
+	f.company()
+	sort.SliceStable(f.out, func(a, b int) bool { return f.out[a].Source.MWh > f.out[b].Source.MWh })
+	return f.out, nil
+}
+
+// power is the object's channel of power or of fuel, "" if none.
+func (o *object) power() string { return o.vars["P"] }
+
+func (f *finder) look(o *object) error {
+	flow, hot, cold, isLoop := o.loop()
+	switch {
+	case isLoop:
+		return f.loop(o, flow, hot, cold)
+	case o.vars["V"] != "" && o.vars["T"] != "":
+		return f.effluent(o)
+	case o.vars["T"] != "":
+		return f.hotGas(o)
+	case o.vars["Q"] != "" && o.is(chilledWords...):
+		return f.condenser(o, []string{o.vars["Q"]}, "Q=Q_cold+P_el", daily(f.g, f.g.Channels[o.vars["Q"]]))
+	case o.vars["P"] != "" && o.is(compressorWords...):
+		return f.propose(o, Power, heat.Card{Kind: "oil_injected_compressor", Type: "oil-injected compressor", Signals: []string{o.vars["P"]}, Rule: "Q=0.72*P", THot: "75", TCold: "45"},
+			metering.Text{FR: "puissance d'un compresseur : 72 % repartent par l'huile", EN: "power of a compressor: 72 % leave with the oil"})
+	case o.vars["P"] != "" && o.is(serverWords...):
+		return f.propose(o, Power, heat.Card{Kind: "data_centre", Type: "data centre", Signals: []string{o.vars["P"]}, Rule: "Q=P", THot: "30", TCold: "24"},
+			metering.Text{FR: "l'électricité des serveurs devient de la chaleur", EN: "the servers' electricity becomes heat"})
+	}
+	return nil
+}
+
+// propose computes a card and keeps it when it gives off enough heat.
+func (f *finder) propose(o *object, p Pattern, c heat.Card, why metering.Text) error {
+	c.ID, c.Site = o.name, o.site
+	if c.DTContribution == 0 {
+		c.DTContribution = 2.5
+	}
+	s, err := heat.Sources(f.g, []heat.Card{c}, nil)
+	if err != nil {
+		return fmt.Errorf("detection: %w", err)
+	}
+	x := Finding{Card: c, Object: o.name, Pattern: p, Source: s[0], Why: why}
+	x.Source.Card = &c
+	if x.MeanKW(f.g) >= f.o.LeastKW {
+		f.out = append(f.out, x)
+	}
+	return nil
+}
+
+// loop takes a water loop that is no useful heat.
+func (f *finder) loop(o *object, flow, hot, cold string) error {
+	if o.is(usefulWords...) {
+		return nil
+	}
+	c := heat.Card{Type: "cooling loop", Signals: []string{flow, hot, cold}, Rule: fmt.Sprintf("Q=V*1.16111*(%s-%s)", short(hot), short(cold)), THot: hot, TCold: cold}
+	s, err := heat.Sources(f.g, []heat.Card{c}, nil)
+	if err != nil {
+		return fmt.Errorf("detection: %w", err)
+	}
+	src := &s[0]
+	if src.Known == 0 {
+		return nil
+	}
+	spread := src.HighC - src.LowC
+	kw := daily(f.g, src.KW)
+	if src.HighC < 20 { // chilled water: its heat comes out at the condenser
+		return f.condenser(o, []string{flow, hot, cold}, "Q=V*1.16111*(T_hot-T_cold)+P_el", kw)
+	}
+	if f.isNeed(o, src, kw, hot) {
+		return nil
+	}
+	p, why := Loop, metering.Text{
+		FR: fmt.Sprintf("une boucle d'eau cède sa chaleur entre %.0f et %.0f °C sans suivre ni le froid, ni une courbe de chauffe, ni le gaz du site", src.HighC, src.LowC),
+		EN: fmt.Sprintf("a water loop gives off heat between %.0f and %.0f °C and follows neither the cold, nor a heating curve, nor the site's gas", src.HighC, src.LowC),
+	}
+	if spread < 8 {
+		p = LowSpread
+	}
+	return f.propose(o, p, c, why)
+}
+
+// short is the variable of a channel, as a rule writes it.
+func short(channel string) string {
+	_, v := heat.ChannelParts(channel)
+	return v
+}
+
+// isNeed says whether a loop carries useful heat.
+func (f *finder) isNeed(o *object, s *heat.Source, kw []float64, hot string) bool {
+	if f.outdoor != nil {
+		if _, r := line(f.outdoor, kw); r < -0.6 {
+			return true // more heat when it is cold
+		}
+		running := slices.Clone(f.g.Channels[hot])
+		for i := range running {
+			if !(s.KW[i] > 0.05*s.P95KW) {
+				running[i] = math.NaN()
+			}
+		}
+		if slope, r := line(f.outdoor, daily(f.g, running)); r < -0.6 && slope < -0.25 {
+			return true // a heating curve
+		}
+	}
+	if s.HighC-s.LowC > 25 && s.LowC < 22 {
+		return true // heated up from the mains
+	}
+	if f.bySun(s) {
+		return true
+	}
+	for _, other := range f.all { // follows a burner of the site
+		if other.site != o.site || other.power() == "" || !other.is(gasWords...) {
+			continue
+		}
+		slope, r := line(daily(f.g, f.g.Channels[other.power()]), kw)
+		if r > 0.9 && slope > 0.5 && slope < 1.05 {
+			return true
+		}
+	}
+	return false
+}
+
+// bySun says whether heat comes by day only, on week-ends too, and more in
+// summer: solar collectors.
+func (f *finder) bySun(s *heat.Source) bool {
+	var light, dark, weekend, week, summer, winter float64
+	for i, q := range s.KW {
+		if math.IsNaN(q) {
+			continue
+		}
+		t := f.g.At(i)
+		if h := t.Hour(); h >= 6 && h < 19 {
+			light += q
+		} else {
+			dark += q
+		}
+		if w := t.Weekday(); w == 0 || w == 6 {
+			weekend += q / 2
+		} else {
+			week += q / 5
+		}
+		switch m := t.Month(); {
+		case m >= 5 && m <= 8:
+			summer += q
+		case m <= 2 || m >= 11:
+			winter += q
+		}
+	}
+	return dark < 0.05*light && weekend > 0.6*week && summer > 1.5*winter
+}
+
+// condenser balances what is cooled with the power of the site's machine that
+// follows it best.
+func (f *finder) condenser(o *object, signals []string, rule string, cold []float64) error {
+	best, at := 0.5, (*object)(nil)
+	for _, m := range f.all {
+		if m.site != o.site || m.power() == "" || m.is(gasWords...) {
+			continue
+		}
+		p := daily(f.g, f.g.Channels[m.power()])
+		_, r := line(cold, p)
+		ratio := meanOf(cold, 1) / meanOf(p, 1)
+		if m.is(chillerWords...) {
+			r += 0.3
+		}
+		if ratio > 1.5 && ratio < 9 && r > best {
+			best, at = r, m
+		}
+	}
+	c := heat.Card{Kind: "chiller_condenser", Type: "chiller condenser", THot: "30", TCold: "25"}
+	why := metering.Text{FR: "froid produit plus électricité du groupe : c'est ce que rejette le condenseur", EN: "cooling plus the machine's electricity: that is what the condenser gives off"}
+	if at == nil {
+		c.Signals, c.Rule = signals, strings.Replace(rule, "+P_el", "", 1)
+		c.Rule = strings.Replace(c.Rule, "Q=", "Q_0=", 1) + "; Q=Q_0*1.25"
+		why = metering.Text{FR: "froid produit, majoré d'un quart pour l'électricité du groupe, qui n'est pas mesurée (COP 4)", EN: "cooling, and a quarter more for the machine's electricity, which is not measured (COP 4)"}
+	} else {
+		c.Signals, c.Rule = append(slices.Clone(signals), at.power()), rule
+	}
+	for _, m := range f.all {
+		if m.site == o.site && m.is(condenserWords...) && m.vars["T_hot"] != "" && m.vars["T_cold"] != "" {
+			c.THot, c.TCold = m.vars["T_hot"], m.vars["T_cold"]
+		}
+	}
+	return f.propose(o, Condenser, c, why)
+}
+
+// effluent takes a flow of warm water with one temperature.
+func (f *finder) effluent(o *object) error {
+	t := meanOf(f.g.Channels[o.vars["T"]], 1)
+	if !(t > 25) || o.is(usefulWords...) {
+		return nil
+	}
+	signals, rule := []string{o.vars["V"], o.vars["T"]}, "Q=V*1.16111*(T-22)"
+	for _, r := range f.all { // what the site recovers already comes first
+		if r.site == o.site && r.vars["Q"] != "" && r.is("recover", "recup") {
+			signals = append(signals, r.vars["Q"])
+			rule = "T_after=T-Q_rec/(V*1.16111); Q=V*1.16111*(T_after-22)"
+		}
+	}
+	c := heat.Card{Kind: "process_effluent", Type: "process effluent", Signals: signals, Rule: rule, THot: "T", TCold: "22"}
+	if len(signals) == 3 {
+		c.THot = "T_after"
+	}
+	return f.propose(o, Effluent, c, metering.Text{
+		FR: fmt.Sprintf("de l'eau part à %.0f °C en moyenne, au-dessus des 22 °C d'un rejet", t),
+		EN: fmt.Sprintf("water leaves at %.0f °C on average, above the 22 °C of a discharge", t)})
+}
+
+// hotGas takes a temperature that rises with a burner of the site.
+func (f *finder) hotGas(o *object) error {
+	t := f.g.Channels[o.vars["T"]]
+	var burner *object
+	best := 0.35
+	for _, b := range f.all {
+		if b.site != o.site || b.power() == "" || !b.is(gasWords...) || b.is(usefulWords...) {
+			continue
+		}
+		on := make([]float64, len(t))
+		for i, p := range f.g.Channels[b.power()] {
+			on[i] = p
+		}
+		if _, r := line(on, t); r > best {
+			best, burner = r, b
+		}
+	}
+	if burner == nil {
+		return nil
+	}
+	gas := f.g.Channels[burner.power()]
+	hot := weightedMean(t, gas)
+	c := heat.Card{Signals: []string{burner.power(), o.vars["T"]}, THot: o.vars["T"]}
+	switch {
+	case hot > 130:
+		c.Kind, c.Type, c.TCold, c.DTContribution = "furnace_flue", "furnace flue", "130", 15
+		c.Rule = "Q=P*(0.66/(21-8)+0.009)/100*(T-130) if T>130 else 0"
+		if o2 := o.vars["O2"]; o2 != "" {
+			c.Signals = append(c.Signals, o2)
+			c.Rule = "Q=P*(0.66/(21-O2)+0.009)/100*(T-130) if T>130 else 0"
+		}
+		return f.propose(o, Flue, c, metering.Text{
+			FR: fmt.Sprintf("des fumées à %.0f °C en moyenne, chaudes quand le gaz brûle (Siegert)", hot), EN: fmt.Sprintf("a flue at %.0f °C on average, hot while gas burns (Siegert)", hot)})
+	case hot > 45 && (o.is(exhaustWords...) || burner.is("kiln", "touraille", "dryer", "sech")):
+		c.Kind, c.Type, c.TCold, c.DTContribution = "kiln_exhaust", "kiln exhaust", "30", 7.5
+		c.Rule = "Q=0.55*P if T>50 else 0"
+		return f.propose(o, Exhaust, c, metering.Text{
+			FR: fmt.Sprintf("de l'air humide sort à %.0f °C quand le gaz brûle ; 55 %% de l'énergie part avec lui", hot), EN: fmt.Sprintf("moist air leaves at %.0f °C while gas burns; 55 %% of the energy goes with it", hot)})
+	}
+	return nil
+}
+
+func weightedMean(x, weight []float64) float64 {
+	sum, w := 0.0, 0.0
+	for i, v := range x {
+		if weight[i] > 0 && !math.IsNaN(v) {
+			sum += v * weight[i]
+			w += weight[i]
+		}
+	}
+	if w == 0 {
+		return math.NaN()
+	}
+	return sum / w
+}
+
+// company adds the signs that lie beside a source.
+func (f *finder) company() {
+	for i := range f.out {
+		x := &f.out[i]
+		night, day := base(f.g, x.Source.KW)
+		if night > 0.7*day && day > 0 {
+			x.Also = append(x.Also, metering.Text{
+				FR: fmt.Sprintf("talon : les nuits et fins de semaine à %.0f %% des heures de travail", 100*night/day),
+				EN: fmt.Sprintf("base load: nights and week-ends at %.0f %% of working hours", 100*night/day)})
+		}
+		var burning []string
+		for s := range f.gasSites {
+			if s != x.Card.Site {
+				burning = append(burning, s)
+			}
+		}
+		if len(burning) > 0 {
+			slices.Sort(burning)
+			x.Also = append(x.Also, metering.Text{
+				FR: "pendant ce temps brûlent du gaz : " + strings.Join(burning[:min(4, len(burning))], ", "),
+				EN: "meanwhile gas is burnt by: " + strings.Join(burning[:min(4, len(burning))], ", ")})
+		}
+	}
+}
+
+// base is the mean at night and on week-ends, and in working hours.
+func base(g *heat.Grid, kw []float64) (night, day float64) {
+	var n, d []float64
+	for i, q := range kw {
+		t := g.At(i)
+		if w := t.Weekday(); w == 0 || w == 6 || t.Hour() < 5 || t.Hour() >= 21 {
+			n = append(n, q)
+		} else {
+			d = append(d, q)
+		}
+	}
+	return meanOf(n, 1), meanOf(d, 1)
+}
