@@ -73,7 +73,11 @@ func FindFaults(g *Grid, cards ...Card) []Fault {
 		out = append(out, spells(g, []string{n}, Gap, gapFor, func(i int) bool { return math.IsNaN(x[i]) })...)
 		out = append(out, impossible(g, n, x)...)
 		out = append(out, spikes(g, n, x)...)
-		out = append(out, stuck(g, n, x, company[n])...)
+		frozen := stuck(g, n, x, company[n])
+		out = append(out, frozen...)
+		if len(frozen) > 0 { // a level that does not move has no scale
+			x = Mend(&Grid{Start: g.Start, Step: g.Step, Steps: g.Steps, Channels: map[string][]float64{n: x}}, frozen).Channels[n]
+		}
 		out = append(out, scales(g, n, x)...)
 	}
 	return together(append(out, swapped(g, pairsOf(names, cards))...))

@@ -105,6 +105,7 @@ func (s *scaling) findJumps() {
 		return max(min(a, b), min(max(a, b), c))
 	}
 	near := max(1, int(6*time.Hour/s.g.Step))
+	floor := s.floor()
 	for k := 3; k+3 <= len(at); k++ {
 		if at[k]-at[k-1] > near {
 			continue
@@ -113,10 +114,27 @@ func (s *scaling) findJumps() {
 		if math.Abs(step) < math.Log(3) {
 			continue
 		}
-		if held := math.Log(med(at[k:k+3]) / med(at[k-3:k])); math.Abs(held-step) < 0.4 {
+		after, before := med(at[k:k+3]), med(at[k-3:k])
+		if held := math.Log(after / before); math.Abs(held-step) < 0.4 && max(after, before) > floor {
 			s.jumps = append(s.jumps, jump{at[k], held})
 		}
 	}
+}
+
+// floor is a twentieth of the channel's high readings: jumps below it are those
+// of the last digit.
+func (s *scaling) floor() float64 {
+	var v []float64
+	for _, q := range s.x {
+		if q > 0 {
+			v = append(v, q)
+		}
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return quantile(v, 0.95) / 20
 }
 
 func (s *scaling) findHighs() {
@@ -179,50 +197,56 @@ func (s *scaling) byLevel() []window {
 	return slices.DeleteFunc(out, func(w window) bool { return !s.beyond(w) })
 }
 
-// bounds finds where a window of high days begins and ends.
+// bounds finds where a window of high days begins and ends, and its factor: of
+// the usual factors the one that the most of three signs speak for, a jump by it
+// at the beginning, one at the end, and the level.
 func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
-	var up, down *jump
-	reach := 3 * s.perDay
-	lead, tail := first*s.perDay, min((last+1)*s.perDay, s.g.Steps)
-	for i := range s.jumps {
-		j := &s.jumps[i]
-		big := math.Abs(j.by) > 0.7*math.Log(ratio)
-		if big && j.by > 0 && j.at >= lead-reach && j.at < lead+s.perDay && up == nil {
-			up = j
-		}
-		if big && j.by < 0 && j.at > tail-s.perDay-1 && j.at <= tail+reach {
-			if down == nil {
-				down = j
-			}
-		}
-	}
-	factor, near := snap(ratio)
-	for _, j := range []*jump{up, down} {
-		if j == nil {
+	usual := s.usual((first + last) / 2)
+	var best window
+	most := -1
+	for _, factor := range append([]float64{math.Round(ratio)}, factors...) {
+		if factor < 3 || factor < ratio/2 || factor > 20*ratio {
 			continue
 		}
-		if f, ok := snap(math.Exp(math.Abs(j.by))); ok && math.Abs(math.Log(f/ratio)) < math.Log(2) {
-			factor, near = f, true
+		// Readings above the mean (of logarithms) of right and wrong levels are in it.
+		limit := math.Sqrt(min(factor, ratio)) * usual
+		from, to := first*s.perDay, min((last+1)*s.perDay, s.g.Steps)
+		for from < to && !(s.x[from] > limit) {
+			from++
+		}
+		for to > from && !(s.x[to-1] > limit) {
+			to--
+		}
+		if to <= from {
+			continue
+		}
+		// Around it may lie quiet hours: up to the nearest jump by the factor.
+		signs := 0
+		if math.Abs(math.Log(ratio/factor)) < math.Log(1.7) {
+			signs++
+		}
+		for i := len(s.jumps) - 1; i >= 0; i-- {
+			if j := s.jumps[i]; j.at <= from && j.at >= from-3*s.perDay && math.Abs(j.by-math.Log(factor)) < 0.3 {
+				from = j.at
+				signs++
+				break
+			}
+		}
+		for _, j := range s.jumps {
+			if j.at >= to && j.at <= to+3*s.perDay && math.Abs(j.by+math.Log(factor)) < 0.3 {
+				to = j.at
+				signs++
+				break
+			}
+		}
+		if factor == factors[0] || factor == math.Round(ratio) && !slices.Contains(factors, factor) {
+			signs-- // less usual
+		}
+		if signs > most {
+			best, most = window{from, to, factor}, signs
 		}
 	}
-	if !near && math.Abs(math.Log(ratio/factor)) > math.Log(1.6) {
-		factor = math.Round(ratio)
-	}
-	limit := math.Sqrt(factor) * s.usual((first+last)/2)
-	from, to := lead, tail
-	for from < to && !(s.x[from] > limit) {
-		from++
-	}
-	for to > from && !(s.x[to-1] > limit) {
-		to--
-	}
-	if up != nil {
-		from = up.at
-	}
-	if down != nil && down.at > from {
-		to = down.at
-	}
-	return window{from, to, factor}, to > from
+	return best, most >= 0
 }
 
 // beyond says whether a window cannot be operation: above 2.5 times what is read
