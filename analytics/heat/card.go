@@ -39,6 +39,7 @@ type Card struct {
 	THot, TCold string
 	// DTContribution is the asset's own part of the temperature approach, in K.
 	DTContribution float64
+	Evidence       Grade // of the rule, where a type of asset gave it; "" follows from the signals
 }
 
 // Grade is the strength of the evidence behind a source.
@@ -72,6 +73,9 @@ func (g Grade) HalfWidth() float64 {
 // meter's own power, are a measurement; several powers a balance; a share of
 // one power a factor.
 func (c *Card) grade() Grade {
+	if c.Evidence != "" {
+		return c.Evidence
+	}
 	letters := map[string]int{}
 	for _, s := range c.Signals {
 		letters[parseSignal(s).letter()]++
@@ -263,6 +267,12 @@ func (c *Card) compile(g *Grid) (*program, error) {
 		return fail(err)
 	}
 	return p, nil
+}
+
+// Check says whether the card can be computed on a grid.
+func (c *Card) Check(g *Grid) error {
+	_, err := c.compile(g)
+	return err
 }
 
 // run computes heat in kW and its two temperatures in degC at step i; NaN where

@@ -172,8 +172,9 @@ func logMean(a, b float64) float64 {
 	return (a - b) / math.Log(a/b)
 }
 
-// pair balances one source and one demand step by step; no storage.
-func pair(g *Grid, s *Source, n *Need, gain float64) Pair {
+// Balance is what one source can give one need step by step, without storage;
+// gain is the share of the heat that arrives.
+func Balance(g *Grid, s *Source, n *Need, gain float64) Pair {
 	var p Pair
 	ds, dd := s.Card.DTContribution, n.Demand.DTContribution
 	for i := range s.KW {
@@ -230,7 +231,7 @@ func Pairs(g *Grid, sources []Source, demands []Demand, places map[string]Place,
 			if !ok {
 				continue
 			}
-			p := pair(g, &sources[i], n, gain)
+			p := Balance(g, &sources[i], n, gain)
 			p.Source, p.Demand, p.KM = i, j, km
 			out = append(out, p)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/thermie/thermie/analytics/heat/synth"
 )
 
-// years is how many seeds are tried: 6, or THERMIE_SEEDS of them.
+// years is how many seeds are tried: 2, or THERMIE_SEEDS of them.
 func years(t testing.TB) uint64 {
 	t.Helper()
 	if s := os.Getenv("THERMIE_SEEDS"); s != "" {
@@ -20,7 +20,7 @@ func years(t testing.TB) uint64 {
 		require.NoError(t, err)
 		return uint64(n)
 	}
-	return 6
+	return 2
 }
 
 // In synthetic years nothing is declared. What rejects more than 50 kW on average

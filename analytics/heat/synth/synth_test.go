@@ -14,7 +14,7 @@ import (
 	"github.com/thermie/thermie/analytics/heat"
 )
 
-// years is how many seeds a test tries: 3, or THERMIE_SEEDS of them.
+// years is how many seeds a test tries: 2, or THERMIE_SEEDS of them.
 func years(t *testing.T) uint64 {
 	t.Helper()
 	if s := os.Getenv("THERMIE_SEEDS"); s != "" {
@@ -22,7 +22,7 @@ func years(t *testing.T) uint64 {
 		require.NoError(t, err)
 		return uint64(n)
 	}
-	return 3
+	return 2
 }
 
 // The same seed makes the same year, and rules run on it give the truth.
