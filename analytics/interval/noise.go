@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -23,6 +24,9 @@ type Residuals struct {
 	// Scale is the factor of the scatter of each, for points of unequal length:
 	// 1/sqrt(days) for means per day; nil for 1.
 	Scale []float64
+	// Kept is the share of the power at each of the lowest frequencies, 0 and up in
+	// cycles per span, that the model's columns leave to the residuals; nil for all.
+	Kept []float64
 	// Parameters is how many the fit has, change points included.
 	Parameters int
 }
@@ -58,8 +62,6 @@ func Learn(r Residuals) (*Noise, error) {
 	switch {
 	case len(r.Step) != n, r.Phase != nil && len(r.Phase) != n, r.Scale != nil && len(r.Scale) != n:
 		return nil, errors.New("residuals, steps, phases and scales of unequal number")
-	case n < r.Parameters+3:
-		return nil, fmt.Errorf("%d residuals for %d parameters: too few for an interval", n, r.Parameters)
 	}
 	for i := range r.E {
 		if i > 0 && r.Step[i] <= r.Step[i-1] {
@@ -69,25 +71,12 @@ func Learn(r Residuals) (*Noise, error) {
 			return nil, fmt.Errorf("residual %d is not a number", i)
 		}
 	}
-	z := &Noise{N: n, Parameters: r.Parameters}
-	u := make([]float64, n) // residuals of scale 1
-	sq := 0.0
-	for i, e := range r.E {
-		u[i] = e
-		if r.Scale != nil {
-			u[i] = e / r.Scale[i]
-		}
-		sq += float64(u[i] * u[i])
+	z, err := learnShort(r)
+	if err != nil {
+		return nil, err
 	}
-	free := float64(n - r.Parameters)
-	z.Sigma2 = sq / free
-	z.Rho = Lag1(r.Step, r.E)
-	z.NPrime = float64(n) * (1 - z.Rho) / (1 + z.Rho)
-	z.RhoUsed = min(max(z.Rho+(1+float64(4*z.Rho))/float64(n), 0), maxRho)
-	z.DOF = max(minDOF, float64(n)*(1-z.RhoUsed)/(1+z.RhoUsed)-float64(r.Parameters))
-	rho := z.RhoUsed
-	z.gamma = func(lags int) []float64 { return powers(rho, lags) }
-	if n < minLong || sq == 0 {
+	u := unscaled(r)
+	if n < minLong || z.Sigma2 == 0 {
 		return z, nil
 	}
 	if r.Phase != nil {
@@ -96,7 +85,39 @@ func Learn(r Residuals) (*Noise, error) {
 			u[i] /= math.Sqrt(z.variance(r.Phase[i]))
 		}
 	}
-	z.spectrum(r.Step, u)
+	z.spectrum(r.Step, u, r.Kept)
+	return z, nil
+}
+
+// unscaled are the residuals of scale 1.
+func unscaled(r Residuals) []float64 {
+	u := slices.Clone(r.E)
+	for i := range u {
+		if r.Scale != nil {
+			u[i] /= r.Scale[i]
+		}
+	}
+	return u
+}
+
+// learnShort learns one scatter and the AR(1) of the lag-1 correlation.
+func learnShort(r Residuals) (*Noise, error) {
+	n := len(r.E)
+	if n < r.Parameters+3 {
+		return nil, fmt.Errorf("%d residuals for %d parameters: too few for an interval", n, r.Parameters)
+	}
+	z := &Noise{N: n, Parameters: r.Parameters}
+	sq := 0.0
+	for _, e := range unscaled(r) {
+		sq += float64(e * e)
+	}
+	z.Sigma2 = sq / float64(n-r.Parameters)
+	z.Rho = Lag1(r.Step, r.E)
+	z.NPrime = float64(n) * (1 - z.Rho) / (1 + z.Rho)
+	z.RhoUsed = min(max(z.Rho+(1+float64(4*z.Rho))/float64(n), 0), maxRho)
+	z.DOF = max(minDOF, float64(n)*(1-z.RhoUsed)/(1+z.RhoUsed)-float64(r.Parameters))
+	rho := z.RhoUsed
+	z.gamma = func(lags int) []float64 { return powers(rho, lags) }
 	return z, nil
 }
 
@@ -152,4 +173,10 @@ func Round(x float64) float64 {
 	}
 	s := math.Pow10(8 - int(e))
 	return math.Round(x*s) / s
+}
+
+// Plain is the noise of the AR(1) sandwich alone: one scatter for all seasons,
+// correlation from the lag-1 correlation of the residuals. It is there to compare.
+func Plain(step []int, e []float64, parameters int) (*Noise, error) {
+	return learnShort(Residuals{Step: step, E: e, Parameters: parameters})
 }

@@ -12,11 +12,11 @@ const leakage = 200 // lags beyond those asked for that the AR filter looks at
 // kinds of noise of the coverage study (docs/coverage.md); the sites of the study
 // that is reported are others than those they were set on.
 const (
-	priorWhite  = 0.12
-	priorShort  = 0.22
-	priorLong   = 0.42
-	priorBoth   = 0.08
-	priorNested = 0.16
+	priorWhite  = 0.30
+	priorShort  = 0.32
+	priorLong   = 0.33
+	priorBoth   = 0.02
+	priorNested = 0.03
 )
 
 // candidate is a noise: (1-phi B)(1-B)^d u = e, of which a share is white instead.
@@ -58,7 +58,7 @@ func candidates() []candidate {
 
 // spectrum learns the autocovariance of standardised residuals: the posterior
 // over the candidates by Whittle's likelihood, with the scale profiled out.
-func (z *Noise) spectrum(step []int, u []float64) {
+func (z *Noise) spectrum(step []int, u, kept []float64) {
 	power, broken := periodogram(step, u)
 	const first = 1 // ordinate 0 is the mean, which the model takes
 	if len(power)-first < 20 {
@@ -90,6 +90,9 @@ func (z *Noise) spectrum(step []int, u []float64) {
 			mean += h[j]
 		}
 		mean /= float64(len(h))
+		for j := first; j < min(len(kept), len(h)+first); j++ {
+			h[j-first] *= kept[j]
+		}
 		logs[k], scale[k] = whittle(power, h, float64(broken*mean), 1-broken)
 		logs[k] += math.Log(c.prior)
 		scale[k] /= 1 - taken

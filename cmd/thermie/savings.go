@@ -24,7 +24,7 @@ func savingsCommand() *cobra.Command {
 		Example: `  thermie savings case shared/cases/O1 --json        the task in the folder's case.json
 `,
 	}
-	c.AddCommand(savingsCaseCommand())
+	c.AddCommand(savingsCaseCommand(), savingsCoverageCommand())
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/interval"
 	"github.com/thermie/thermie/analytics/quality"
 )
 
@@ -139,11 +140,11 @@ func (a *answer) billSavings(fit *baseline.Fit, base, rep *baseline.Frame) error
 	if err != nil {
 		return err
 	}
-	s, err := spreadOf(fit, base, parts, a.c.Task.Confidence)
+	s, err := interval.Ahead(fit, base, parts)
 	if err != nil {
 		return err
 	}
-	l := &ledger{start: parts.Start, observed: parts.Energy, predicted: predicted, half: s.half, loc: a.c.Task.Location}
+	l := &ledger{start: parts.Start, observed: parts.Energy, predicted: predicted, half: a.half(s), loc: a.c.Task.Location}
 	if err := a.adjust(l, nil); err != nil {
 		return err
 	}

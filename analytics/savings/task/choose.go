@@ -79,14 +79,7 @@ func (a *answer) families(f *baseline.Frame, heating bool) ([]tried, error) {
 			drivers = append(drivers, d)
 		}
 	}
-	var listed []baseline.Effect
-	if n := len(a.calendar.dates); n > 0 {
-		var spans []baseline.Span
-		for _, d := range a.calendar.dates {
-			spans = append(spans, baseline.Span{From: d, To: d})
-		}
-		listed = []baseline.Effect{{Kind: baseline.Closed, Days: spans}}
-	}
+	listed := a.calendarOf()
 	week := []baseline.Effect{}
 	for _, d := range []string{"tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
 		week = append(week, baseline.Effect{Kind: d})

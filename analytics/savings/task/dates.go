@@ -1,6 +1,7 @@
 package task
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -8,8 +9,13 @@ import (
 )
 
 // calendarDays are days that a task lists as holidays or closures.
-type calendarDays struct{ dates []string }
+type calendarDays struct {
+	dates []string
+	set   map[string]int // the closure that each belongs to, from 0
+	kinds int            // closures that are told apart
+}
 
+// add lists days as one more of the last closure.
 func (c *calendarDays) add(s string, loc *time.Location) {
 	from, to, ok := strings.Cut(s, "/")
 	if !ok {
@@ -21,7 +27,14 @@ func (c *calendarDays) add(s string, loc *time.Location) {
 		return
 	}
 	for t := a; !t.After(b) && len(c.dates) < 5000; t = t.AddDate(0, 0, 1) {
-		c.dates = append(c.dates, t.Format(time.DateOnly))
+		d := t.Format(time.DateOnly)
+		if c.set == nil {
+			c.set = map[string]int{}
+		}
+		if _, had := c.set[d]; !had {
+			c.set[d] = max(c.kinds-1, 0)
+			c.dates = append(c.dates, d)
+		}
 	}
 }
 
@@ -33,6 +46,16 @@ func (c *calendarDays) addTable(t *table) {
 		}
 		c.add(at.Format(time.DateOnly)+"/"+to.Format(time.DateOnly), at.Location())
 	}
+}
+
+// own is a copy that can grow alone.
+func (c *calendarDays) own() calendarDays {
+	d := calendarDays{set: map[string]int{}, kinds: c.kinds}
+	for _, x := range c.dates {
+		d.set[x] = c.set[x]
+		d.dates = append(d.dates, x)
+	}
+	return d
 }
 
 // special says whether a civil day is a public holiday, lies between one and a
@@ -52,11 +75,17 @@ func (c *calendarDays) special(t time.Time) bool {
 }
 
 func (c *calendarDays) listed(t time.Time) bool {
-	s := t.Format(time.DateOnly)
-	for _, d := range c.dates {
-		if d == s {
-			return true
-		}
-	}
-	return false
+	_, ok := c.set[t.Format(time.DateOnly)]
+	return ok
 }
+
+// closure is which of the closures a day belongs to; -1 for none.
+func (c *calendarDays) closure(t time.Time) int {
+	if k, ok := c.set[t.Format(time.DateOnly)]; ok {
+		return k
+	}
+	return -1
+}
+
+// closureName is the name of a closure's variable.
+func closureName(k int) string { return "closed " + strconv.Itoa(k+1) }

@@ -250,6 +250,7 @@ func (a *answer) answerGroups(order []string, groups map[string]*group) error {
 	case len(main) > 1:
 		return a.portfolio(main)
 	}
+	listed := a.calendar.own()
 	if err := a.site(main[0]); err != nil {
 		return err
 	}
@@ -262,7 +263,7 @@ func (a *answer) answerGroups(order []string, groups map[string]*group) error {
 	if control.baseline == nil {
 		control.baseline = main[0].baseline
 	}
-	b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar}
+	b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: listed.own()}
 	if err := b.site(control); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/interval"
 )
 
 // chooseHourly fits the hourly model that the task names, or tries CalTRACK's and
@@ -24,6 +25,9 @@ func (a *answer) chooseHourly(base *data, rep *baseline.Frame) (*baseline.Fit, e
 		if f.Drivers[d] != nil && (rep == nil || rep.Drivers[d] != nil) {
 			drivers = append(drivers, d)
 		}
+	}
+	if a.c.Task.Model == "" {
+		drivers = append(drivers, a.closedHours(f, rep)...)
 	}
 	type option struct {
 		name string
@@ -134,7 +138,7 @@ func weeksOut(f *baseline.Frame, fit func(*baseline.Frame) (*baseline.Fit, error
 		if err != nil {
 			return 0, err
 		}
-		y, err := m.Predict(pickRows(f, out))
+		y, err := m.Predict(interval.Pick(f, out))
 		if err != nil {
 			return 0, err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/interval"
 	"github.com/thermie/thermie/analytics/quality"
 )
 
@@ -62,11 +63,11 @@ func (a *answer) monthly(g *group) error {
 	if err != nil {
 		return err
 	}
-	s, err := spreadOf(fit, base, rep, t.Confidence)
+	s, err := interval.Ahead(fit, base, rep)
 	if err != nil {
 		return err
 	}
-	l := &ledger{start: rep.Start, observed: rep.Energy, predicted: predicted, half: s.half, loc: t.Location}
+	l := &ledger{start: rep.Start, observed: rep.Energy, predicted: predicted, half: a.half(s), loc: t.Location}
 	if len(l.known()) == 0 {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Refused: true, Text: "no month of the reporting period has energy and all variables"}})
 		return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/interval"
 	"github.com/thermie/thermie/analytics/quality"
 )
 
@@ -56,6 +57,16 @@ func (a *answer) site(g *group) error {
 	return a.savings(fit, frames, base, rep)
 }
 
+// half is the half width over rows at the task's confidence.
+func (a *answer) half(f *interval.Forecast) func(rows []int) (float64, error) {
+	return func(rows []int) (float64, error) { return f.Half(rows, a.c.Task.Confidence) }
+}
+
+func dayNumber(t time.Time) int {
+	y, m, d := t.Date()
+	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
 // frames are those that a model is made of and applied to.
 type frames struct{ base, rep *baseline.Frame }
 
@@ -87,10 +98,15 @@ func (a *answer) model(kind string, base, rep *data) (*baseline.Fit, frames, err
 		repDays, repHours = rep.days, rep.hours
 	}
 	if kind == kindHourly {
+		if a.c.Task.Model == "" && len(a.calendar.dates) == 0 { // closures show in the days
+			if _, _, err := a.chooseWithClosures(base.days, repDays); err != nil {
+				a.warn("closures could not be looked for: %v", err)
+			}
+		}
 		fit, err := a.chooseHourly(base, repHours)
 		return fit, frames{base.hours, repHours}, err
 	}
-	fit, all, err := a.chooseDaily(base.days)
+	fit, all, err := a.chooseWithClosures(base.days, repDays)
 	if err != nil {
 		return nil, frames{}, err
 	}
@@ -110,30 +126,30 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	if err != nil {
 		return err
 	}
-	s, err := spreadOf(fit, f.base, f.rep, a.c.Task.Confidence)
+	s, err := interval.Ahead(fit, f.base, f.rep)
 	if err != nil {
 		return err
 	}
-	for i, t := range s.steps {
-		a.residuals = append(a.residuals, residual{t, s.left[i]})
+	for i, t := range s.Steps {
+		a.residuals = append(a.residuals, residual{t, s.Residuals[i]})
 	}
-	s.extra = filledVariance(f.rep, rep)
-	l := &ledger{start: f.rep.Start, observed: f.rep.Energy, predicted: predicted, half: s.half, loc: a.c.Task.Location}
+	s.Extra = filledVariance(f.rep, rep)
+	l := &ledger{start: f.rep.Start, observed: f.rep.Energy, predicted: predicted, half: a.half(s), loc: a.c.Task.Location}
 	if len(l.known()) == 0 {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Refused: true, Text: "no interval of the reporting period has energy and all variables"}})
 		return nil
 	}
 	a.ranges(fit, f.rep)
 	days := savedDays(l, &a.calendar)
-	a.events(days, f, base, rep, fit, s.noise.RhoUsed)
+	a.events(days, f, base, rep, fit, s.Noise.RhoUsed)
 	if err := a.adjust(l, days); err != nil {
 		return err
 	}
 	if err := a.reports(l); err != nil {
 		return err
 	}
-	a.set("uncertainty", map[string]any{"rho_used": s.noise.RhoUsed, "memory": s.noise.Memory, "dof": s.noise.DOF,
-		"confidence": a.c.Task.Confidence, "seasonal_scatter": s.noise.Season[:]})
+	a.set("uncertainty", map[string]any{"rho_used": s.Noise.RhoUsed, "memory": s.Noise.Memory, "dof": s.Noise.DOF,
+		"confidence": a.c.Task.Confidence, "seasonal_scatter": s.Noise.Season[:]})
 	if f.rep.Step == baseline.Hour {
 		a.hourlyExtras(l)
 	}

@@ -1,0 +1,290 @@
+package interval
+
+import (
+	"math"
+	"time"
+
+	"github.com/thermie/thermie/analytics/baseline"
+)
+
+// Forecast is an adjusted baseline of a reporting period, ready to say how sure
+// any part of it is.
+type Forecast struct {
+	Noise *Noise
+	// Steps and Residuals are the days (or other steps) of the baseline that the
+	// noise was learned from, and what the fit left there.
+	Steps     []int
+	Residuals []float64
+	// Extra is a further variance of each reporting interval, independent of all
+	// else: nil for none.
+	Extra []float64
+
+	base      []Term // of the line of time; the influence gives the weights
+	influence func(rows []int) ([]float64, error)
+	rep       []Term
+}
+
+func phaseOf(t time.Time) float64 { return (float64(t.YearDay()) - 0.5) / 366 }
+
+// Ahead learns the noise of a fit from the frame it was made of and prepares the
+// influence on sums of predictions of another.
+func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
+	fitted, err := f.Predict(base)
+	if err != nil {
+		return nil, err
+	}
+	if base.Step == baseline.Hour {
+		return aheadOfHours(f, base, rep, fitted)
+	}
+	s := &Forecast{}
+	index := base.Index()
+	res := Residuals{Parameters: f.P}
+	if base.Step == baseline.Day {
+		res.Phase = []float64{}
+	}
+	var rows []int
+	for i, y := range base.Energy {
+		if math.IsNaN(y) || math.IsNaN(fitted[i]) {
+			continue
+		}
+		term := Term{Step: index[i], Scale: scaleOf(f, base, i), Phase: phaseOf(base.Start[i])}
+		s.base = append(s.base, term)
+		rows = append(rows, i)
+		res.Step = append(res.Step, term.Step)
+		res.E = append(res.E, y-fitted[i])
+		res.Scale = append(res.Scale, term.Scale)
+		if res.Phase != nil {
+			res.Phase = append(res.Phase, term.Phase)
+		}
+	}
+	if res.Phase != nil {
+		j, err := f.Jacobian(base)
+		if err != nil {
+			return nil, err
+		}
+		res.Kept = kept(pickOf(j, rows), res.Step)
+	}
+	if s.Noise, err = Learn(res); err != nil {
+		return nil, err
+	}
+	s.Steps, s.Residuals = res.Step, res.E
+	steps := rep.Index()
+	for i, t := range rep.Start {
+		if rep.Step == baseline.Period { // counted, so they follow those of the baseline
+			steps[i] += index[len(index)-1] + 1
+		}
+		s.rep = append(s.rep, Term{Step: steps[i], Scale: scaleOf(f, rep, i), Phase: phaseOf(t)})
+	}
+	s.influence = func(which []int) ([]float64, error) {
+		a, err := f.Influence(base, Pick(rep, which))
+		if err != nil {
+			return nil, err
+		}
+		return pickOf(a, rows), nil
+	}
+	return s, nil
+}
+
+// scaleOf is the factor of the scatter of an interval: the root of its days where
+// the model is of energy per day, weighted with days.
+func scaleOf(f *baseline.Fit, frame *baseline.Frame, i int) float64 {
+	switch {
+	case !f.Spec.PerDay:
+		return 1
+	case frame.Days != nil:
+		return math.Sqrt(frame.Days[i])
+	case len(frame.Daily) > i:
+		return math.Sqrt(float64(len(frame.Daily[i])))
+	}
+	return 1
+}
+
+// Pick is a frame of some rows, in their order.
+func Pick(f *baseline.Frame, rows []int) *baseline.Frame {
+	g := &baseline.Frame{Step: f.Step, Start: pickOf(f.Start, rows), Energy: pickOf(f.Energy, rows), Temperature: pickOf(f.Temperature, rows),
+		Daily: pickOf(f.Daily, rows), Days: pickOf(f.Days, rows)}
+	if f.Drivers != nil {
+		g.Drivers = map[string][]float64{}
+		for n, x := range f.Drivers {
+			g.Drivers[n] = pickOf(x, rows)
+		}
+	}
+	return g
+}
+
+// aheadOfHours works on the sums of civil days: what hours of a day share counts
+// for sums, and days can be learned from like those of a daily model.
+func aheadOfHours(f *baseline.Fit, base, rep *baseline.Frame, fitted []float64) (*Forecast, error) {
+	s := &Forecast{}
+	res := Residuals{Parameters: dailyParameters(f), Phase: []float64{}}
+	type span struct{ rows []int }
+	var days []span
+	last := -1
+	var step []int
+	for i, y := range base.Energy {
+		if math.IsNaN(y) || math.IsNaN(fitted[i]) {
+			continue
+		}
+		if n := dayNumber(base.Start[i]); n != last {
+			days, step, last = append(days, span{}), append(step, n), n
+		}
+		d := &days[len(days)-1]
+		d.rows = append(d.rows, i)
+	}
+	var used []span
+	for k, d := range days {
+		if len(d.rows) < 12 {
+			continue
+		}
+		e := 0.0
+		for _, i := range d.rows {
+			e += base.Energy[i] - fitted[i]
+		}
+		phase := phaseOf(base.Start[d.rows[0]])
+		res.Step, res.E, res.Phase = append(res.Step, step[k]), append(res.E, e*24/float64(len(d.rows))), append(res.Phase, phase)
+		s.base = append(s.base, Term{Step: step[k], Phase: phase})
+		used = append(used, d)
+	}
+	res.Parameters = min(res.Parameters, len(res.E)/3)
+	var err error
+	if s.Noise, err = Learn(res); err != nil {
+		return nil, err
+	}
+	s.Steps, s.Residuals = res.Step, res.E
+	for _, t := range rep.Start {
+		s.rep = append(s.rep, Term{Step: dayNumber(t), Phase: phaseOf(t), Scale: 1.0 / 24})
+	}
+	s.influence = func(which []int) ([]float64, error) {
+		a, err := f.Influence(base, Pick(rep, which))
+		if err != nil {
+			return nil, err
+		}
+		out := make([]float64, len(used))
+		for k, d := range used {
+			for _, i := range d.rows {
+				out[k] += a[i]
+			}
+			out[k] /= 24 // residuals are of whole days
+		}
+		return out, nil
+	}
+	return s, nil
+}
+
+// dailyParameters is how many parameters an hourly model spends on the sums of
+// days: seven levels and its slopes of temperature; of a model by month only half,
+// the rest goes to its neighbours.
+func dailyParameters(f *baseline.Fit) int {
+	n := 0
+	for i := range f.Hourly.Segments {
+		s := &f.Hourly.Segments[i]
+		n += 7 + len(s.Warm.PerC) + len(s.Warm.Drivers)
+	}
+	if f.Hourly.ByMonth {
+		n /= 2
+	}
+	return n
+}
+
+// Half is the half width, at a confidence such as 0.90, of adjusted baseline minus
+// observed, summed over these reporting rows.
+func (s *Forecast) Half(rows []int, confidence float64) (float64, error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	a, err := s.influence(rows)
+	if err != nil {
+		return 0, err
+	}
+	terms := make([]Term, 0, len(a)+len(rows))
+	for i, w := range a {
+		t := s.base[i]
+		t.Weight = w
+		terms = append(terms, t)
+	}
+	more := 0.0
+	for _, i := range rows {
+		t := s.rep[i]
+		t.Weight = -1
+		terms = append(terms, t)
+		if s.Extra != nil {
+			more += s.Extra[i]
+		}
+	}
+	return s.Noise.Half(s.Noise.Variance(terms)+more, confidence), nil
+}
+
+func pickOf[T any](x []T, rows []int) []T {
+	if x == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for k, i := range rows {
+		out[k] = x[i]
+	}
+	return out
+}
+
+func dayNumber(t time.Time) int {
+	y, m, d := t.Date()
+	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+const lowest = 6 // frequencies that a model's columns may take up in large part
+
+// kept is how much of the waves of the lowest frequencies the columns of a model do
+// not take up: one minus the share that is explained by them.
+func kept(rows [][]float64, step []int) []float64 {
+	n := len(rows)
+	if n == 0 {
+		return nil
+	}
+	var q [][]float64 // orthonormal columns
+	for c := range rows[0] {
+		v := make([]float64, n)
+		full := 0.0
+		for i := range v {
+			v[i] = rows[i][c]
+			full += float64(v[i] * v[i])
+		}
+		for range 2 { // twice is enough
+			for _, u := range q {
+				d := dot(u, v)
+				for i := range v {
+					v[i] -= float64(d * u[i])
+				}
+			}
+		}
+		if norm := dot(v, v); norm > 1e-12*full && norm > 0 {
+			norm = math.Sqrt(norm)
+			for i := range v {
+				v[i] /= norm
+			}
+			q = append(q, v)
+		}
+	}
+	span := float64(step[n-1] - step[0] + 1)
+	out := make([]float64, lowest)
+	sine, cosine := make([]float64, n), make([]float64, n)
+	for j := range out {
+		for i := range n {
+			sine[i], cosine[i] = math.Sincos(2 * math.Pi * float64(j) * float64(step[i]-step[0]) / span)
+		}
+		whole := dot(sine, sine) + dot(cosine, cosine)
+		left := whole
+		for _, u := range q {
+			a, b := dot(u, sine), dot(u, cosine)
+			left -= float64(a*a) + float64(b*b)
+		}
+		out[j] = max(left/whole, 0.05)
+	}
+	return out
+}
+
+func dot(a, b []float64) float64 {
+	s := 0.0
+	for i := range a {
+		s += float64(a[i] * b[i])
+	}
+	return s
+}
