@@ -3,9 +3,6 @@
 package integration
 
 import (
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,9 +15,9 @@ import (
 
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/ingest"
-	"github.com/thermie/thermie/server"
 	"github.com/thermie/thermie/series"
 	"github.com/thermie/thermie/series/embedded"
+	"github.com/thermie/thermie/server"
 )
 
 // Four `thermie ingest` processes share a territory on one Mosquitto. While they
@@ -37,17 +34,8 @@ func TestFourIngestProcesses(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	data := filepath.Join(dir, "data")
-	require.NoError(t, os.MkdirAll(filepath.Join(data, "keys"), 0o700))
-	for file, name := range map[string]string{"server.key": "ingest", "ledger.key": "ledger"} {
-		der, err := x509.MarshalPKCS8PrivateKey(keyOf(name))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(data, "keys", file), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
-	}
-	programme := "territory: {id: " + territory + ", name: {fr: Port, en: Port}, synthetic: true, currency: EUR}\ngateways:\n"
-	for _, g := range everybody {
-		programme += fmt.Sprintf("  - {id: %s, place: {fr: Quai, en: Quay}, public_key: %s}\n", g, base64.StdEncoding.EncodeToString(publicOf(g)))
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "programme.yaml"), []byte(programme), 0o600))
+	writeIngestKeys(t, data)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "programme.yaml"), gatewaysProgramme(everybody), 0o600))
 	var four []*process
 	for n := range 4 {
 		name := fmt.Sprintf("ingest-%d", n+1)
