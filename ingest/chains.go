@@ -171,6 +171,29 @@ func OpenChains(ctx context.Context, l *ledger.Ledger, file string) (*Chains, er
 	return c, nil
 }
 
+// ReadChains reads a file of chains as an ingest left it, seconds ago when one
+// runs; fs.ErrNotExist when none has.
+func ReadChains(file string) (map[string]Chain, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("chains: %w", err)
+	}
+	f, ok := parseChains(b)
+	if !ok {
+		return nil, fmt.Errorf("chains: %s is not what an ingest wrote", file)
+	}
+	return f.Chains, nil
+}
+
+// Complete is the share of a gateway's batches that are in the ledger, 0 to 1;
+// 1 for one that never sent.
+func (c *Chain) Complete() float64 {
+	if c.Count+c.Missing() == 0 {
+		return 1
+	}
+	return float64(c.Count) / float64(c.Count+c.Missing())
+}
+
 // load takes the file over when it belongs to this ledger; otherwise
 // everything is read from the leaves.
 func (c *Chains) load(ctx context.Context) error {

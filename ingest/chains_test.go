@@ -163,6 +163,11 @@ func TestChainsFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, again.All())
 	require.Equal(t, l.Size(), again.saved, "everything came from the file")
+	read, err := ReadChains(file)
+	require.NoError(t, err)
+	require.Equal(t, want, read)
+	_, err = ReadChains(file + ".absent")
+	require.ErrorIs(t, err, os.ErrNotExist)
 
 	g := newGateway(t, "gw-late")
 	_, _, err = l.Append(ctx, g.batch(1, nil))
@@ -248,4 +253,16 @@ func FuzzHeld(f *testing.F) {
 			require.Equal(t, h.Hash, batch.HashOf(payload).String())
 		}
 	})
+}
+
+// Completeness is the share of the batches made that are in the ledger.
+func TestComplete(t *testing.T) {
+	for want, c := range map[float64]Chain{
+		1:    {},
+		0.5:  {Last: 4, Count: 2, Gaps: []Gap{{From: 2, To: 3}}},
+		0.25: {Last: 8, Count: 2, Given: 3, Gaps: []Gap{{From: 2, To: 4}}},
+		0.75: {Last: 1_000_003, Count: 3, Gaps: []Gap{{From: 2, To: 2}, {From: 4, To: 1_000_000, Declared: "disk replaced"}}},
+	} {
+		require.Equal(t, want, c.Complete())
+	}
 }

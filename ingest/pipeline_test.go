@@ -107,6 +107,12 @@ func TestRefuses(t *testing.T) {
 		"unsigned unit":  {"gw-a", func(a *gateway) []byte { return forged(a, func(b *batch.Batch) { b.Number = 7; b.Break = "x" }) }, "signature", "does not verify", 7},
 		"closed too far": {"gw-a", func(a *gateway) []byte { return a.batch(1, func(b *batch.Batch) { b.ClosedAt = far }) }, "clock", "ahead", 1},
 		"read too far":   {"gw-a", func(a *gateway) []byte { return a.batch(1, func(b *batch.Batch) { b.Readings[0].At = far }) }, "clock", "ahead", 1},
+		// Signed with the gateway's own key: only a gateway that is broken, or broken
+		// into, sends such.
+		"wrong unit":       {"gw-a", signedBadly("unit"), "format", `unit "Cel" is not one of`, 1},
+		"wrong instant":    {"gw-a", signedBadly("instant"), "format", "is not between the years 2000 and 2200", 1},
+		"unknown quantity": {"gw-a", signedBadly("quantity"), "format", `unknown quantity "happiness"`, 1},
+		"bad name":         {"gw-a", signedBadly("name"), "format", "want <meter>/<quantity>", 1},
 		"no chain": {"gw-a", func(a *gateway) []byte {
 			a.batch(1, nil)
 			return a.batch(1, func(b *batch.Batch) { b.Number = 1; b.Previous = batch.Hash{} })
@@ -151,6 +157,16 @@ func TestRefuses(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, list, 1)
 		})
+	}
+}
+
+// signedBadly is a batch that the gateway's key signed although the rules of the
+// wire forbid what it holds; package batch seals no such thing.
+func signedBadly(name string) func(*gateway) []byte {
+	return func(g *gateway) []byte {
+		b, err := os.ReadFile(filepath.Join("testdata", "signed", name+".batch"))
+		require.NoError(g.t, err)
+		return b
 	}
 }
 

@@ -56,7 +56,7 @@ the server need not be restarted. What came before waits in quarantine.`,
 			return withRegistry(c.Context(), path, func(r *registry.Registry) error { return listGateways(c, r) })
 		},
 	})
-	c.AddCommand(gatewaysConfigureCommand(&path))
+	c.AddCommand(gatewaysConfigureCommand(&path), gatewaysGapsCommand(&path))
 	return c
 }
 
