@@ -340,6 +340,22 @@ func pairsOf(names []string, cards []Card) []pairing {
 	return out
 }
 
+// clearSpread is the difference below which two temperatures do not tell which is
+// the hot one: a tenth of the usual spread while something flows.
+func clearSpread(hot, cold, flow []float64) float64 {
+	var d []float64
+	for i := range hot {
+		if x := math.Abs(hot[i] - cold[i]); x > clearlyKelv && (flow == nil || flow[i] > 0) {
+			d = append(d, x)
+		}
+	}
+	if len(d) == 0 {
+		return clearlyKelv
+	}
+	slices.Sort(d)
+	return max(clearlyKelv, 0.1*quantile(d, 0.5))
+}
+
 func swapped(g *Grid, pairs []pairing) []Fault {
 	var out []Fault
 	for _, p := range pairs {
@@ -348,10 +364,11 @@ func swapped(g *Grid, pairs []pairing) []Fault {
 		if p.flow != "" {
 			flow = g.Channels[p.flow]
 		}
+		clearly := clearSpread(hot, cold, flow)
 		reversed := func(i int) int { // -1 right, 1 reversed, 0 says nothing
 			d := hot[i] - cold[i]
 			switch {
-			case math.IsNaN(d), math.Abs(d) < clearlyKelv, flow != nil && !(flow[i] > 0):
+			case math.IsNaN(d), math.Abs(d) < clearly, flow != nil && !(flow[i] > 0):
 				return 0
 			case d < 0:
 				return 1

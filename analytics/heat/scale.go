@@ -31,16 +31,16 @@ func snap(ratio float64) (float64, bool) {
 // scales finds windows in which a channel reads a usual factor too much or too
 // little. Three rules, since operation makes jumps too:
 //
-//   - level: a day's high readings stand by 4 or more above those of the active
+//   - level: a day's high readings stand by 2.9 or more above those of the active
 //     days of the month around, and above 2.5 times all that is read outside the
 //     window, or the window begins and ends with a jump by the factor; at most three
 //     such windows, or it is how the asset runs;
 //   - edges, for factors that a level does not show (too little, 3.6): from one step
 //     to the next the reading jumps by the factor and later back, with the same
 //     level in between once divided, in a channel that hardly jumps otherwise;
-//   - low days, for a moved decimal point in an asset that starts and stops: days
-//     whose high readings are a tenth, a hundredth or a thousandth of those of the
-//     same weekday in the weeks around, to 15 %, three times in a year at most.
+//   - days, in an asset that starts and stops: days whose high readings are a usual
+//     factor, of ten or more, of those of the same weekday in the weeks around, to 15 %, three times
+//     at most and never by another amount.
 func scales(g *Grid, name string, x []float64) []Fault {
 	perDay := int(24 * time.Hour / g.Step)
 	if perDay < 2 || g.Steps < 10*perDay {
@@ -62,7 +62,7 @@ func scales(g *Grid, name string, x []float64) []Fault {
 		windows = slices.DeleteFunc(windows, func(w window) bool { return w.factor < 9 })
 	} else if len(windows) == 0 {
 		if windows = s.byEdges(); len(windows) == 0 {
-			windows = s.byLowDays()
+			windows = s.byDays()
 		}
 	}
 	var out []Fault
@@ -169,17 +169,20 @@ func (s *scaling) usual(d int) float64 {
 	return quantile(v, 0.6)
 }
 
+// leastRatio is how far the smallest usual factor, 3.6, must show.
+const leastRatio = 2.9
+
 func (s *scaling) byLevel() []window {
 	var out []window
 	for d := 0; d < len(s.high); d++ {
 		usual := s.usual(d)
-		if usual == 0 || s.high[d] < 4*usual {
+		if usual == 0 || s.high[d] < leastRatio*usual {
 			continue
 		}
 		first, ratios := d, []float64{}
 		last := d
 		for k := d; k < len(s.high) && k <= last+3; k++ {
-			if u := s.usual(k); u > 0 && s.high[k] >= 4*u {
+			if u := s.usual(k); u > 0 && s.high[k] >= leastRatio*u {
 				last = k
 				ratios = append(ratios, s.high[k]/u)
 			}
@@ -204,7 +207,9 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 	usual := s.usual((first + last) / 2)
 	var best window
 	most := -1
-	for _, factor := range append([]float64{math.Round(ratio)}, factors...) {
+	nearest, _ := snap(ratio)
+	near := math.Abs(math.Log(ratio/nearest)) < math.Log(1.7)
+	for i, factor := range append([]float64{math.Round(ratio)}, factors...) {
 		if factor < 3 || factor < ratio/2 || factor > 20*ratio {
 			continue
 		}
@@ -225,8 +230,8 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 		if math.Abs(math.Log(ratio/factor)) < math.Log(1.7) {
 			signs++
 		}
-		for i := len(s.jumps) - 1; i >= 0; i-- {
-			if j := s.jumps[i]; j.at <= from && j.at >= from-3*s.perDay && math.Abs(j.by-math.Log(factor)) < 0.3 {
+		for k := len(s.jumps) - 1; k >= 0; k-- {
+			if j := s.jumps[k]; j.at <= from && j.at >= from-3*s.perDay && math.Abs(j.by-math.Log(factor)) < 0.3 {
 				from = j.at
 				signs++
 				break
@@ -239,8 +244,8 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 				break
 			}
 		}
-		if factor == factors[0] || factor == math.Round(ratio) && !slices.Contains(factors, factor) {
-			signs-- // less usual
+		if i == 0 && near {
+			continue // a usual factor explains it as well
 		}
 		if signs > most {
 			best, most = window{from, to, factor}, signs
@@ -296,7 +301,7 @@ func (s *scaling) byEdges() []window {
 		for k := i + 1; k <= len(s.jumps); k++ {
 			w := window{a.at, s.g.Steps, factor}
 			if k < len(s.jumps) {
-				if math.Abs(s.jumps[k].by+math.Log(factor)) > 0.25 {
+				if math.Abs(s.jumps[k].by+math.Log(factor)) > 0.35 {
 					continue
 				}
 				if w.to = s.jumps[k].at; w.to-w.from > 60*s.perDay {
@@ -351,8 +356,8 @@ func (s *scaling) continuous(w window) bool {
 	return in > around/1.7 && in < around*1.7
 }
 
-// byLowDays finds runs of days that read a tenth, a hundredth or a thousandth.
-func (s *scaling) byLowDays() []window {
+// byDays finds runs of days that read a usual factor of the like days around.
+func (s *scaling) byDays() []window {
 	ratio := make([]float64, len(s.high))
 	for d, h := range s.high {
 		var like []float64
@@ -361,18 +366,19 @@ func (s *scaling) byLowDays() []window {
 				like = append(like, s.high[e])
 			}
 		}
-		if h > 0 && len(like) >= 3 {
+		if h > 0 && len(like) >= 2 {
 			slices.Sort(like)
-			ratio[d] = h / quantile(like, 0.6)
+			ratio[d] = h / quantile(like, 0.5)
 		}
 	}
+	odd := func(r float64) bool { return r > 0 && (r < 0.35 || r > leastRatio) }
 	var out []window
 	for d := 0; d < len(ratio); d++ {
-		if ratio[d] == 0 || ratio[d] > 0.35 {
+		if !odd(ratio[d]) {
 			continue
 		}
 		first, last, all := d, d, []float64{}
-		for ; d < len(ratio) && d <= last+3 && ratio[d] < 0.35; d++ {
+		for ; d < len(ratio) && d <= last+3 && (odd(ratio[d]) || ratio[d] == 0); d++ {
 			if ratio[d] > 0 {
 				last = d
 				all = append(all, ratio[d])
@@ -380,10 +386,8 @@ func (s *scaling) byLowDays() []window {
 		}
 		slices.Sort(all)
 		w := window{first * s.perDay, min((last+1)*s.perDay, s.g.Steps), 0}
-		for _, f := range [...]float64{0.1, 0.01, 0.001} {
-			if math.Abs(math.Log(quantile(all, 0.5)/f)) < math.Log(1.15) {
-				w.factor = f
-			}
+		if f, _ := snap(quantile(all, 0.5)); math.Abs(math.Log(f)) > math.Log(9) && math.Abs(math.Log(quantile(all, 0.5)/f)) < math.Log(1.15) {
+			w.factor = f
 		}
 		out = append(out, w)
 	}
@@ -392,23 +396,38 @@ func (s *scaling) byLowDays() []window {
 		return nil
 	}
 	for i := range out {
-		s.stretchLow(&out[i])
+		s.ends(&out[i])
 	}
 	return out
 }
 
-// stretchLow moves the ends of a window of low days to where the readings change,
+// ends moves the ends of a window of odd days to the nearest jump by its factor,
 // on the day before and the day after.
-func (s *scaling) stretchLow(w *window) {
-	limit := math.Sqrt(w.factor) * s.usual(w.from/s.perDay)
-	for k := w.from; k > max(0, w.from-s.perDay); k-- {
-		if s.x[k-1] > limit {
+func (s *scaling) ends(w *window) {
+	want := math.Log(w.factor)
+	from, to := w.from, w.to
+	for _, j := range s.jumps {
+		switch {
+		case math.Abs(j.by-want) < 0.4 && j.at > from-s.perDay && j.at <= from+s.perDay/2:
+			w.from = j.at
+		case math.Abs(j.by+want) < 0.4 && j.at >= to-s.perDay/2 && j.at < to+s.perDay && w.to == to:
+			w.to = j.at
+		}
+	}
+	if w.from != from || w.to != to {
+		return
+	}
+	// Without a jump: where the readings pass the mean of right and wrong levels.
+	limit := math.Sqrt(w.factor) * s.usual(from/s.perDay)
+	right := func(v float64) bool { return v > 0 && (v > limit) == (w.factor < 1) }
+	for k := from; k > max(0, from-s.perDay); k-- {
+		if right(s.x[k-1]) {
 			w.from = k
 			break
 		}
 	}
-	for k := w.to; k < min(s.g.Steps, w.to+s.perDay); k++ {
-		if s.x[k] > limit {
+	for k := to; k < min(s.g.Steps, to+s.perDay); k++ {
+		if right(s.x[k]) {
 			w.to = k
 			break
 		}
