@@ -114,6 +114,14 @@ func (a *answer) adjustmentOf(m map[string]any) (adjustment, error) {
 		case "accepted_at", "approved_at":
 		default:
 			v, number := m[k].(float64)
+			switch { // other ways to say per what
+			case strings.HasSuffix(low, "kw") || strings.HasPrefix(low, "hourly"):
+				low = "kwh_per_hour"
+			case strings.HasPrefix(low, "daily"):
+				low = "kwh_per_day"
+			case strings.HasPrefix(low, "monthly"):
+				low = "kwh_per_month"
+			}
 			match := amountKey.FindStringSubmatch(low)
 			if !number || match == nil {
 				a.ignore("task.nra." + k)

@@ -37,7 +37,7 @@ func (a *answer) billing(g *group) error {
 		a.set("sufficient", false)
 		return nil
 	}
-	base, report, err := a.bills(g.baseline, g)
+	base, report, err := a.bills(g.baseline, g, a.c.Task.Baseline)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (a *answer) billing(g *group) error {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
 		return nil
 	}
-	rep, repReport, err := a.bills(g.reporting, g)
+	rep, repReport, err := a.bills(g.reporting, g, period{})
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,9 @@ func (a *answer) billSavings(fit *baseline.Fit, base, rep *baseline.Frame) error
 	return a.reports(l)
 }
 
-// bills makes the invoices of a table.
-func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, error) {
+// bills makes the invoices of a table; those that reach beyond the period are left
+// out.
+func (a *answer) bills(t *table, g *group, p period) (*baseline.Frame, map[string]any, error) {
 	value := t.value(a.c.Task.Candidates)
 	if value == "" {
 		return nil, nil, fmt.Errorf("%s: which column is the energy? Call it value", t.name)
@@ -165,7 +166,7 @@ func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, err
 		switch {
 		case t.end != nil && !t.end[i].IsZero():
 			b.to = civil(t.end[i], loc)
-		case i+1 < len(t.time):
+		case i+1 < len(t.time) && t.end == nil:
 			b.to = civil(t.time[i+1], loc)
 		default:
 			continue // the last line only says where the one before it ends
@@ -181,7 +182,7 @@ func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, err
 		}
 		all = append(all, b)
 	}
-	if t.end != nil && inclusive(all) { // invoices whose end is their last day
+	if t.end != nil && !t.next && inclusive(all) { // invoices whose end is their last day
 		for i := range all {
 			all[i].to = all[i].to.AddDate(0, 0, 1)
 		}
@@ -192,7 +193,7 @@ func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, err
 		longest = longestBimonth
 	}
 	f := &baseline.Frame{Step: baseline.Period, Energy: []float64{}}
-	short, long, cold := []string{}, []string{}, []string{}
+	short, long, cold, beyond := []string{}, []string{}, []string{}, []string{}
 	estimates := 0
 	for _, b := range merged {
 		name := b.from.Format(time.DateOnly)
@@ -200,6 +201,8 @@ func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, err
 		switch n := b.days(); {
 		case math.IsNaN(b.energy) || b.energy < 0 || b.estimated:
 			missing++
+		case p.given() && b.to.After(p.to):
+			beyond = append(beyond, name)
 		case n < shortestBill:
 			short = append(short, name)
 		case n > longest && b.merged == 0 || n > longestBimonth:
@@ -214,7 +217,7 @@ func (a *answer) bills(t *table, g *group) (*baseline.Frame, map[string]any, err
 			f.Daily = append(f.Daily, temps)
 		}
 	}
-	return f, map[string]any{"periods": len(all), "used": f.Len(), "estimated_merged": estimates, "too_short": short, "too_long": long, "without_temperature": cold,
+	return f, map[string]any{"periods": len(all), "used": f.Len(), "estimated_merged": estimates, "too_short": short, "too_long": long, "without_temperature": cold, "beyond_the_period": beyond,
 		"negative": negative, "missing": missing, "longest_days": longest}, nil
 }
 

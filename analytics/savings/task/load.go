@@ -36,6 +36,8 @@ func (a *answer) kind(t *table) string {
 	m := strings.ToLower(a.c.Task.Model)
 	step := t.step()
 	switch {
+	case t.length == month || t.next && strings.Contains(f, "month") && !strings.Contains(f, "bill"):
+		return kindMonthly
 	case strings.Contains(f, "bill") || strings.Contains(f, "invoice") || t.end != nil || t.estimated != nil && step > 20*24*time.Hour:
 		return kindBilling
 	case step > 0 && step <= time.Hour:
@@ -67,6 +69,9 @@ func (a *answer) load(t *table, g *group, p period, kind string) (*data, error) 
 		p.from = time.Date(y, m, d, 0, 0, 0, 0, loc)
 		y, m, d = t.time[len(t.time)-1].In(loc).Date()
 		p.to = time.Date(y, m, d+1, 0, 0, 0, 0, loc)
+	}
+	if p.to.Sub(p.from) > 40*366*24*time.Hour {
+		return nil, fmt.Errorf("%s: a period from %s to %s: 40 years at most", t.name, p.from.Format(time.DateOnly), p.to.Format(time.DateOnly))
 	}
 	r := a.rules()
 	d := &data{}

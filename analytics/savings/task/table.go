@@ -27,6 +27,7 @@ type table struct {
 	unread    int // cells that are no number
 	disorder  int // lines that come before the one above
 	naive     bool
+	next      bool // ends are the beginnings of the next line
 }
 
 const maxRows = 20_000_000
@@ -103,6 +104,10 @@ func readTable(name string, b []byte, loc *time.Location) (*table, error) {
 		return nil, fmt.Errorf("%s: no data", name)
 	}
 	t.sort()
+	if t.end == nil && t.length != month && t.meter == nil && t.step() > 20*24*time.Hour {
+		// Invoices that are given by their first days: each ends where the next begins.
+		t.end, t.next = append(slices.Clone(t.time[1:]), time.Time{}), true
+	}
 	return t, nil
 }
 

@@ -434,3 +434,73 @@ func TestCommercialFreeChoice(t *testing.T) {
 	require.Greater(t, num(t, got, "models.TOWT.sse"), 0.0)
 	require.InDelta(t, truth, num(t, got, "report.total.savings"), num(t, got, "report.total.unc90"))
 }
+
+// Invoices may be given by their first days only, and one that reaches over the
+// end of the baseline is no part of it.
+func TestInvoicesByFirstDays(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 3))
+	w := newWeather(r, y0(2022), y0(2024).AddDate(0, 3, 0))
+	var bills, temps strings.Builder
+	bills.WriteString("time,value\n")
+	temps.WriteString("time,temperature_c\n")
+	for at := y0(2022); at.Before(y0(2024).AddDate(0, 2, 0)); at = at.AddDate(0, 0, 1) {
+		fmt.Fprintf(&temps, "%s,%.2f\n", at.Format(time.DateOnly), w.day(at))
+	}
+	for k, at := 0, y0(2022).AddDate(0, 0, 3); at.Before(y0(2024)); k++ {
+		end := at.AddDate(0, 0, 29+k%4)
+		sum := 0.0
+		for d := at; d.Before(end); d = d.AddDate(0, 0, 1) {
+			sum += 30 + 8*math.Max(16-w.day(d), 0)
+		}
+		fmt.Fprintf(&bills, "%s,%.1f\n", at.Format(time.DateOnly), sum)
+		at = end
+	}
+	got := answered(t, map[string][]byte{"gas_bills.csv": []byte(bills.String()), "temperature.csv": []byte(temps.String()),
+		"case.json": caseFile(`"energy": "gas", "timezone": "Europe/Paris", "frequency": "billing", "baseline": ["2022-01-01", "2022-12-31"], "reporting": ["2023-01-01", "2023-12-31"],
+			"files": ["gas_bills.csv", "temperature.csv"]`)})
+	beyond, _ := at(got, "dq.baseline.beyond_the_period")
+	require.Len(t, beyond[0], 1)
+	require.InEpsilon(t, 8, num(t, got, "model.heat_slope_per_c_day"), 0.03)
+	require.Greater(t, num(t, got, "metrics.n"), 9.0)
+	require.InDelta(t, 0, num(t, got, "report.total.savings"), num(t, got, "report.total.unc90")+0.01*num(t, got, "report.total.observed"))
+}
+
+// The ways to write an adjustment.
+func TestAdjustments(t *testing.T) {
+	for text, want := range map[string]adjustment{
+		`{"2023-05": 12.5}`: {amount: 12.5, per: "total", given: true, accepted: true},
+		`[{"from": "2023-05-01", "to": "2023-05-31", "kwh_per_day": 40, "status": "accepted"}]`: {amount: 40, per: "day", given: true, accepted: true},
+		`[{"start": "2023-05-01", "end": "2023-05-31", "delta_kw": 3}]`:                         {amount: 3, per: "hour", given: true, accepted: true},
+		`{"from": "2023-05-01", "to": "2023-05-31", "status": "refused", "value": 3}`:           {amount: 3, per: "total", given: true},
+		`"accepted: indicator from 2023-05-01 to 2023-05-31"`:                                   {accepted: true},
+	} {
+		c, err := readCase(caseFile(`"timezone": "Europe/Paris", "nra": ` + text))
+		require.NoError(t, err)
+		a := &answer{c: c, out: map[string]any{}}
+		got := a.readAdjustments(c.Task.NRA)
+		require.Len(t, got, 1, text)
+		require.Empty(t, a.ignored, text)
+		require.Equal(t, time.Date(2023, 5, 1, 0, 0, 0, 0, berlin), got[0].span.from, text)
+		require.Equal(t, time.Date(2023, 6, 1, 0, 0, 0, 0, berlin), got[0].span.to, text)
+		got[0].span, got[0].reason = period{}, ""
+		require.Equal(t, want, got[0], text)
+	}
+	c, err := readCase(caseFile(`"nra": [{"from": "2023-05-01", "mood": 4}]`))
+	require.NoError(t, err)
+	a := &answer{c: c, out: map[string]any{}}
+	a.readAdjustments(c.Task.NRA)
+	require.Equal(t, []string{"task.nra.mood"}, a.ignored)
+}
+
+// Bytes from outside never make the answer panic.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(`{"case":"x","task":{"frequency":"daily","files":["baseline.csv"]}}`), []byte("time,value,temperature_c\n2024-01-01,1,2\n2024-01-02,2,3\n"))
+	f.Add([]byte(`{"case":"x","task":{"frequency":"billing","nra":[1],"sentinel":[1,2],"files":["baseline.csv"]}}`), []byte("start,end,value\n2024-01-01,2024-02-01,2\n"))
+	f.Add([]byte(`{"case":"x","task":{"timezone":"Europe/Paris","baseline":["2024-01","2024-02"]}}`), []byte("time;value\n2024-01-01T00:00:00Z;1,5\n2024-01-01T01:00:00Z;1,5\n"))
+	f.Fuzz(func(t *testing.T, c, b []byte) {
+		if len(b) > 1<<16 {
+			return
+		}
+		_, _ = Answer(map[string][]byte{"case.json": c, "baseline.csv": b})
+	})
+}
