@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/thermie/thermie/analytics/savings/chart"
 	"github.com/thermie/thermie/analytics/savings/task"
 	"github.com/thermie/thermie/cmd/frame"
 )
@@ -29,7 +30,7 @@ func savingsCommand() *cobra.Command {
 }
 
 func savingsCaseCommand() *cobra.Command {
-	asJSON := false
+	asJSON, plot, language := false, "", "fr"
 	c := &cobra.Command{
 		Use:   "case FOLDER",
 		Short: "Answer one task: quality of data, baseline model, savings with their interval",
@@ -40,16 +41,33 @@ reasons; keys of the task that are not understood are named under "not_understoo
 Data that are refused are an answer too, with exit code 0; exit code 2 says that case.json
 or a file cannot be read.`,
 		Example: `  thermie savings case ./heat-2025 --json
-  thermie savings case ./heat-2025`,
+  thermie savings case ./heat-2025 --plot saving.svg --lang en`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			files, err := caseFiles(args[0])
 			if err != nil {
 				return frame.Usage(err)
 			}
-			answer, err := task.Answer(files)
+			if language != "fr" && language != "en" {
+				return frame.Usage(fmt.Errorf("--lang %s: want fr or en", language))
+			}
+			work := func(files map[string][]byte) (map[string]any, *chart.Picture, error) {
+				a, err := task.Answer(files)
+				return a, nil, err
+			}
+			if plot != "" {
+				work = task.Draw
+			}
+			answer, picture, err := work(files)
 			if err != nil {
 				return frame.Usage(fmt.Errorf("%s: %w", args[0], err))
+			}
+			if picture != nil {
+				if err := os.WriteFile(plot, picture.Render(language), 0o644); err != nil {
+					return err
+				}
+			} else if plot != "" {
+				fmt.Fprintf(c.ErrOrStderr(), "thermie: no picture: the answer of %s has no saving to draw\n", args[0])
 			}
 			if asJSON {
 				e := json.NewEncoder(c.OutOrStdout())
@@ -60,6 +78,8 @@ or a file cannot be read.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the whole answer as JSON")
+	c.Flags().StringVar(&plot, "plot", "", "write a picture of the saving to this SVG file")
+	c.Flags().StringVar(&language, "lang", language, "language of the picture: fr or en")
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/thermie/thermie/analytics/quality"
+	"github.com/thermie/thermie/analytics/savings/chart"
 )
 
 // answer is what is being put together for one task, or for the control of one.
@@ -19,6 +20,8 @@ type answer struct {
 	calendar calendarDays
 	// residuals of the baseline by day, for the correlation of meters.
 	residuals []residual
+	plot      bool
+	picture   *chart.Picture
 }
 
 type residual struct {
@@ -39,19 +42,30 @@ func sortedDays(m map[int]float64) []int {
 // of maps, lists, numbers and words. A refusal is an answer; an error means that
 // the task or a file cannot be read.
 func Answer(files map[string][]byte) (map[string]any, error) {
+	out, _, err := solve(files, false)
+	return out, err
+}
+
+// Draw is [Answer] with the picture of the saving; nil when there is none to draw:
+// for registers, portfolios and what is refused.
+func Draw(files map[string][]byte) (map[string]any, *chart.Picture, error) {
+	return solve(files, true)
+}
+
+func solve(files map[string][]byte, plot bool) (map[string]any, *chart.Picture, error) {
 	c, err := readCase(files["case.json"])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	a := &answer{c: c, files: files, out: map[string]any{"case": c.Name}}
+	a := &answer{c: c, files: files, out: map[string]any{"case": c.Name}, plot: plot}
 	for _, k := range c.Unknown {
 		a.ignore(k)
 	}
 	if err := a.work(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.finish()
-	return a.out, nil
+	return a.out, a.picture, nil
 }
 
 func (a *answer) finish() {

@@ -148,7 +148,7 @@ func (a *answer) billSavings(fit *baseline.Fit, base, rep *baseline.Frame) error
 	if err := a.adjust(l, nil); err != nil {
 		return err
 	}
-	return a.reports(l)
+	return a.reports(fit, base, l)
 }
 
 // bills makes the invoices of a table; those that reach beyond the period are left

@@ -76,7 +76,7 @@ func (a *answer) monthly(g *group) error {
 	if err := a.adjust(l, nil); err != nil {
 		return err
 	}
-	if err := a.reports(l); err != nil {
+	if err := a.reports(fit, base, l); err != nil {
 		return err
 	}
 	report := a.out["report"].(map[string]any)

@@ -3,6 +3,8 @@ package task
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"text/tabwriter"
 )
 
@@ -27,7 +29,7 @@ func Print(w io.Writer, answer map[string]any) error {
 				return
 			}
 			if s, ok := f["savings"].(float64); ok {
-				fmt.Fprintf(t, "%s\tsaved %.4g ± %.3g (90 %%), observed %.5g of %.5g, significant: %v\n", name, s, f["unc90"], f["observed"], f["counterfactual"], f["significant"])
+				fmt.Fprintf(t, "%s\tsaved %s ± %s (90 %%), observed %s of %s, significant: %v\n", name, plain(s), plain(f["unc90"]), plain(f["observed"]), plain(f["counterfactual"]), f["significant"])
 			} else if h, ok := f["heat_mwh"].(float64); ok {
 				fmt.Fprintf(t, "%s\theat %.3f ± %.3f MWh (95 %%), pump %.3f MWh, %.3f t CO2e, %.2f EUR\n", name, h, f["heat_unc95_mwh"], f["pump_mwh"], f["net_tco2e"], f["net_eur"])
 			}
@@ -54,4 +56,17 @@ func Print(w io.Writer, answer map[string]any) error {
 		}
 	}
 	return t.Flush()
+}
+
+// plain writes a number with four digits that matter, without an exponent.
+func plain(v any) string {
+	x, ok := v.(float64)
+	if !ok {
+		return "?"
+	}
+	digits := 0
+	if a := math.Abs(x); a > 0 && a < 1000 {
+		digits = max(0, min(6, 3-int(math.Floor(math.Log10(a)))))
+	}
+	return strconv.FormatFloat(x, 'f', digits, 64)
 }

@@ -145,7 +145,7 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	if err := a.adjust(l, days); err != nil {
 		return err
 	}
-	if err := a.reports(l); err != nil {
+	if err := a.reports(fit, f.base, l); err != nil {
 		return err
 	}
 	a.set("uncertainty", map[string]any{"rho_used": s.Noise.RhoUsed, "memory": s.Noise.Memory, "dof": s.Noise.DOF,
@@ -156,8 +156,9 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	return nil
 }
 
-// reports sets report: adjusted as far as adjustments were accepted.
-func (a *answer) reports(l *ledger) error {
+// reports sets report: adjusted as far as adjustments were accepted; and draws it
+// when that is asked for.
+func (a *answer) reports(fit *baseline.Fit, base *baseline.Frame, l *ledger) error {
 	adjusted, err := l.report(true)
 	if err != nil {
 		return err
@@ -180,6 +181,9 @@ func (a *answer) reports(l *ledger) error {
 	}
 	report["adjustment_log"] = log
 	a.set("report", report)
+	if a.plot {
+		return a.draw(fit, base, l)
+	}
 	return nil
 }
 
