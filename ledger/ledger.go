@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	// CheckpointBytes is how much the write-ahead file may hold before tiles
 	// and a checkpoint are written; it bounds memory. 0 means 16 MiB.
 	CheckpointBytes int
+	Witnesses       []Witness // who are asked to co-sign, see Cosign; none by default
 }
 
 // Entry is one leaf.
@@ -54,6 +56,8 @@ type Ledger struct {
 	log    *slog.Logger
 	limit  int
 	lock   *os.File
+
+	witnesses []Witness
 
 	requests chan *request
 	stop     chan struct{} // closed by Close
@@ -112,6 +116,11 @@ func open(dir string, o Options) (l *Ledger, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range o.Witnesses {
+		if err := w.check(); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -133,7 +142,7 @@ func open(dir string, o Options) (l *Ledger, err error) {
 	l = &Ledger{
 		dir: dir, signer: s, log: o.Log, limit: o.CheckpointBytes, lock: held,
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), witnesses: o.Witnesses,
 	}
 	if err := l.load(); err != nil {
 		return nil, err
@@ -170,8 +179,10 @@ func (l *Ledger) load() error {
 }
 
 // loadSigned verifies a checkpoint and reads the right edge of its tree.
-func loadSigned(dir string, msg []byte, s *signer) (*signed, error) {
-	h, err := openCheckpoint(msg, s)
+func loadSigned(dir string, msg []byte, s *signer) (*signed, error) { return loadSignedBy(dir, msg, s) }
+
+func loadSignedBy(dir string, msg []byte, v note.Verifier) (*signed, error) {
+	h, err := openCheckpoint(msg, v)
 	if err != nil {
 		return nil, err
 	}

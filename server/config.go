@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/thermie/thermie/ledger"
 )
 
 // Config is server.yaml; deploy/server.example.yaml explains every key.
@@ -33,7 +35,9 @@ type Config struct {
 	// SealAfterDays is how many days after a quarter's end its report is sealed; 0:
 	// only when a person asks for it.
 	SealAfterDays int `yaml:"seal_after_days"`
-	Log           Log `yaml:"log"`
+	// Witnesses are asked to co-sign the ledger's checkpoints.
+	Witnesses []Witness `yaml:"witnesses"`
+	Log       Log       `yaml:"log"`
 }
 
 // Broker says where batches arrive.
@@ -55,6 +59,12 @@ type Store struct {
 	Organisation string `yaml:"organisation"`
 	Bucket       string `yaml:"bucket"`
 	TokenFile    string `yaml:"token_file"`
+}
+
+// Witness is somebody who co-signs the ledger's checkpoints.
+type Witness struct {
+	URL string `yaml:"url"`
+	Key string `yaml:"key"` // "<name>+<hash>+<base64>"
 }
 
 // TLS names the dashboard's certificate.
@@ -134,6 +144,9 @@ func (c *Config) check() error {
 	if c.SealAfterDays < 0 || c.SealAfterDays > 365 {
 		return fmt.Errorf("seal_after_days: %d is not between 0 (by hand) and 365", c.SealAfterDays)
 	}
+	if _, err := c.witnesses(); err != nil {
+		return err
+	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
@@ -143,6 +156,23 @@ func (c *Config) check() error {
 		return fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format)
 	}
 	return nil
+}
+
+// witnesses are those of the ledger's options.
+func (c *Config) witnesses() (all []ledger.Witness, err error) {
+	for i, x := range c.Witnesses {
+		u, err := url.Parse(x.URL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+			return nil, fmt.Errorf("witnesses[%d].url: %q is not https://host/...", i, x.URL)
+		}
+		w, err := ledger.ParseWitness(x.Key)
+		if err != nil {
+			return nil, fmt.Errorf("witnesses[%d].key: %w", i, err)
+		}
+		w.URL = x.URL
+		all = append(all, w)
+	}
+	return all, nil
 }
 
 func (b *Broker) check() error {

@@ -30,6 +30,9 @@ func keysOf(t reflect.Type) (keys []string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
@@ -82,6 +85,8 @@ func TestRefusals(t *testing.T) {
 		"log format":          {least + "log: {level: info, format: xml}\n", "log.format"},
 		"not YAML":            {"\t- x", "configuration"},
 		"shared, no name":     {"programme: p.yaml\nbroker: {url: \"tls://b:8883\", shared: true}\n", "broker.client_id"},
+		"witness by http":     {least + "witnesses: [{url: \"http://w.example\", key: k}]\n", "witnesses[0].url"},
+		"witness key":         {least + "witnesses: [{url: \"https://w.example\", key: a+b}]\n", "witnesses[0].key"},
 		"days before sealing": {least + "seal_after_days: -1\n", "seal_after_days"},
 	} {
 		t.Run(name, func(t *testing.T) {

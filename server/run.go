@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,9 @@ func (s *Server) Run(ctx context.Context) error {
 		start("ingest", func(ctx context.Context) error { return s.receive(ctx, chains, broker) })
 		start("store", s.follow)
 		start("sealing", s.sealClosedQuarters)
+		if len(s.o.Config.Witnesses) > 0 {
+			start("witnesses", s.cosign)
+		}
 	}
 	if s.o.Roles.Serve {
 		listener, err := s.webListener()
@@ -142,6 +146,34 @@ func (s *Server) receive(ctx context.Context, chains *ingest.Chains, broker mqtt
 func (s *Server) ingestOptions(ctx context.Context, broker mqtt.Options) ingest.Options {
 	return ingest.Options{Territory: s.territory.ID, Keys: s.registry.Keys(ctx), Key: s.keys.Server, Broker: broker,
 		Shared: s.o.Config.Broker.Shared, Socket: filepath.Join(s.o.Config.Data, "ledger.sock"), Now: s.o.Clock, Log: s.log}
+}
+
+// cosignEvery is how often witnesses are asked to co-sign the ledger.
+const cosignEvery = 10 * time.Minute
+
+// cosign has the ledger co-signed now and then. A witness that does not answer
+// is a warning: the ledger goes on without it.
+func (s *Server) cosign(ctx context.Context) error {
+	client := &http.Client{Timeout: 30 * time.Second}
+	tick := time.NewTicker(cosignEvery)
+	defer tick.Stop()
+	for {
+		if s.ledger.Size() > 0 {
+			list, err := s.ledger.Cosign(ctx, client)
+			if err != nil && ctx.Err() == nil {
+				s.log.Warn("the ledger was not co-signed by every witness", "error", err)
+			}
+			for _, w := range list {
+				s.log.Info("ledger co-signed", "witness", w.Name, "leaves", w.Size)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			client.CloseIdleConnections()
+			return nil
+		}
+	}
 }
 
 // QuarantineDir is where a server's refused batches wait for a person.

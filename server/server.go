@@ -141,8 +141,12 @@ func (s *Server) open(ctx context.Context) error {
 // where several share the territory.
 func (s *Server) openLedger() error {
 	c := s.o.Config
+	witnesses, err := c.witnesses()
+	if err != nil {
+		return err
+	}
 	l, err := ledger.Open(filepath.Join(c.Data, "ledger"), ledger.Options{
-		Origin: Origin(s.territory.ID), Signer: s.keys.Ledger, Log: s.log})
+		Origin: Origin(s.territory.ID), Signer: s.keys.Ledger, Log: s.log, Witnesses: witnesses})
 	if errors.Is(err, ledger.ErrLocked) && c.Broker.Shared && !s.o.Roles.Serve {
 		s.log.Info("another process owns the ledger; this one receives and verifies for it")
 		return nil

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,22 +19,26 @@ import (
 
 func ledgerCommand() *cobra.Command {
 	var dir, keysPath string
+	var witnesses []string
 	c := &cobra.Command{
 		Use:   "ledger",
 		Short: "Prove the tamper-evident ledger, or one leaf of it",
 		Long: `Works on a ledger's folder and the programme's public keys (keys/keys.json in the data
 folder). "check" may run beside an idle server; "prove" needs the server to be stopped.`,
 		Example: `  thermie ledger check --data /var/lib/thermie
+  thermie ledger check --data /var/lib/thermie --witness witness.example.org/w1+0c1f2d3e+BK8Go...
   thermie ledger prove --data /var/lib/thermie 4711 > proof.txt`,
 	}
 	c.PersistentFlags().StringVar(&dir, "data", "/var/lib/thermie", "the server's data folder")
 	c.PersistentFlags().StringVar(&keysPath, "keys", "", "public keys (default: keys/keys.json in the data folder)")
-	c.AddCommand(&cobra.Command{
+	check := &cobra.Command{
 		Use:   "check",
 		Short: "Compute the whole tree anew and compare it with what was signed",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return checkLedger(c, dir, keysPath) },
-	}, &cobra.Command{
+		RunE:  func(c *cobra.Command, _ []string) error { return checkLedger(c, dir, keysPath, witnesses) },
+	}
+	check.Flags().StringArrayVar(&witnesses, "witness", nil, "key of a witness (\"<name>+<hash>+<base64>\") that must have co-signed; may be repeated")
+	c.AddCommand(check, &cobra.Command{
 		Use:   "prove INDEX",
 		Short: "Print the C2SP tlog-proof of one leaf",
 		Args:  cobra.ExactArgs(1),
@@ -56,7 +62,15 @@ func publishedKeys(dir, path string) (proof.Keys, error) {
 	return k, nil
 }
 
-func checkLedger(c *cobra.Command, dir, keysPath string) error {
+func checkLedger(c *cobra.Command, dir, keysPath string, witnessKeys []string) error {
+	var witnesses []ledger.Witness
+	for _, text := range witnessKeys {
+		w, err := ledger.ParseWitness(text)
+		if err != nil {
+			return frame.Usage(fmt.Errorf("--witness: %w", err))
+		}
+		witnesses = append(witnesses, w)
+	}
 	keys, err := publishedKeys(dir, keysPath)
 	if err != nil {
 		return err
@@ -75,6 +89,25 @@ func checkLedger(c *cobra.Command, dir, keysPath string) error {
 		fmt.Fprintf(c.OutOrStdout(), "; %d more wait for the next checkpoint", report.Unsigned)
 	}
 	fmt.Fprintln(c.OutOrStdout())
+	return checkWitnesses(c, dir, keys, witnesses)
+}
+
+// checkWitnesses says who co-signed, and fails when one of those named did not.
+func checkWitnesses(c *cobra.Command, dir string, keys proof.Keys, witnesses []ledger.Witness) error {
+	if len(witnesses) == 0 {
+		return nil
+	}
+	list, err := ledger.CheckWitnesses(filepath.Join(dir, "ledger"), keys.Origin, keys.Ledger, witnesses)
+	if err != nil {
+		return err
+	}
+	for _, w := range witnesses {
+		i := slices.IndexFunc(list, func(x ledger.Cosigned) bool { return x.Name == w.Name })
+		if i < 0 {
+			return fmt.Errorf("witness %s has not co-signed", w.Name)
+		}
+		fmt.Fprintf(c.OutOrStdout(), "witness %s: co-signed %d leaves on %s\n", w.Name, list[i].Size, list[i].At.Format(time.RFC3339))
+	}
 	return nil
 }
 
