@@ -8,6 +8,8 @@ import (
 
 	"github.com/thermie/thermie/analytics/align"
 	"github.com/thermie/thermie/analytics/heat"
+	"github.com/thermie/thermie/analytics/heat/asset"
+	"github.com/thermie/thermie/analytics/worth"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/registry"
 )
@@ -30,31 +32,38 @@ func (r *run) heat(ctx context.Context) error {
 			g.Channels[string(id)] = channel(id, x.fine, r.fine.Step)
 		}
 	}
-	where := heat.Context{Places: map[string]heat.Place{}, Names: map[string]metering.Text{}, Companies: map[string]string{},
-		Network: heat.DefaultNetwork, Economics: heat.DefaultEconomics, Connected: r.connected()}
-	for _, c := range r.programme.companies {
-		where.Places[c.ID], where.Companies[c.ID] = heat.Place{X: c.XMetres, Y: c.YMetres}, c.Name
+	rules, err := worth.Builtin()
+	if err != nil {
+		return err
 	}
-	if id, ok := r.weather(); ok {
-		where.Weather = string(id)
+	kinds, err := asset.Builtin()
+	if err != nil {
+		return err
 	}
 	faults := append(heat.FindFaults(g), r.heatFaults(g)...)
-	var sources []heat.Source
+	in := worth.Input{Grid: heat.Mend(g, faults), Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, Kinds: kinds, Day: r.until}
+	for _, c := range r.programme.companies {
+		in.Places[c.ID] = heat.Place{X: c.XMetres, Y: c.YMetres}
+	}
+	known := worth.Programme{Names: map[string]metering.Text{}, Connected: r.connected()}
 	for _, c := range r.programme.cards {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		where.Names[c.ID] = c.Name
+		known.Names[c.ID] = c.Name
 		if c.NotASource {
 			continue
 		}
-		if err := r.card(g, c, faults, &sources, &where); err != nil {
+		if err := r.card(g, c, faults, &in); err != nil {
 			r.failed(cardFailed, c.ID, c.Company, err, "La carte de chaleur n'a pas pu être évaluée", "The heat card could not be evaluated")
 		}
 	}
-	found, err := heat.Opportunities(g, sources, where)
+	found, notes, err := rules.Opportunities(in, known)
 	if err != nil {
 		return err
+	}
+	for _, n := range notes {
+		r.Log.Warn("heat pair not looked at", "why", n)
 	}
 	r.step()
 	return r.Registry.PutOpportunities(ctx, found)
@@ -78,47 +87,52 @@ func channel(id metering.SeriesID, s *align.Series, step time.Duration) []float6
 }
 
 // card adds a source or a demand.
-func (r *run) card(g *heat.Grid, c registry.Card, faults []heat.Fault, sources *[]heat.Source, where *heat.Context) error {
+func (r *run) card(g *heat.Grid, c registry.Card, faults []heat.Fault, in *worth.Input) error {
 	if len(c.Signals) == 0 {
 		return nil // declared only: nothing is measured yet
 	}
-	if _, ok := where.Places[c.Company]; !ok {
+	if _, ok := in.Places[c.Company]; !ok {
 		return fmt.Errorf("company %q has no place on the map", c.Company)
 	}
-	asset := heat.Card{ID: c.ID, Site: c.Company, Type: c.Type, Rule: c.Rule, THot: c.THot, TCold: c.TCold, DTContribution: c.DTContribution}
+	card := heat.Card{ID: c.ID, Site: c.Company, Type: c.Type, Rule: c.Rule, THot: c.THot, TCold: c.TCold, DTContribution: c.DTContribution}
 	for _, s := range c.Signals {
 		if _, ok := g.Channels[string(s)]; !ok {
 			r.Log.Info("heat card waits for readings", "card", c.ID, "series", s)
 			return nil
 		}
-		asset.Signals = append(asset.Signals, string(s))
+		card.Signals = append(card.Signals, string(s))
 	}
 	if c.Side == "source" {
-		found, err := heat.Sources(g, []heat.Card{asset}, faults)
+		card, err := in.Kinds.Complete(g, card)
+		if err != nil {
+			return err
+		}
+		found, err := heat.Sources(g, []heat.Card{card}, faults)
 		if err != nil {
 			return err
 		}
 		if time.Duration(found[0].Valid)*g.Step >= leastDays*24*time.Hour {
-			*sources = append(*sources, found[0])
+			in.Sources = append(in.Sources, found[0])
 		}
 		return nil
 	}
-	d := heat.Demand{ID: c.ID, Site: c.Company, Signal: asset.Signals[0], TTarget: c.TTarget, TSupply: c.TSupply,
+	d := heat.Demand{ID: c.ID, Site: c.Company, Signal: card.Signals[0], TTarget: c.TTarget, TSupply: c.TSupply,
 		DTContribution: c.DTContribution, EfficiencyPCS: c.Efficiency}
 	if c.Rule != "" { // the need follows from other series, as a source's heat does
-		asset.THot, asset.TCold = "1", "0"
-		need, err := heat.Sources(g, []heat.Card{asset}, faults)
+		card.THot, card.TCold = "1", "0"
+		need, err := heat.Sources(g, []heat.Card{card}, faults)
 		if err != nil {
 			return err
 		}
 		d.Signal = "demand " + c.ID
-		g.Channels[d.Signal] = need[0].KW
+		in.Grid.Channels[d.Signal] = need[0].KW
 	}
-	// A demand that cannot be computed must fail alone.
-	if _, err := heat.Pairs(g, nil, []heat.Demand{d}, where.Places, where.Network, where.Weather); err != nil {
+	weather, _ := r.weather()
+	n, err := d.On(in.Grid, string(weather))
+	if err != nil {
 		return err
 	}
-	where.Demands = append(where.Demands, d)
+	in.Needs = append(in.Needs, n)
 	return nil
 }
 

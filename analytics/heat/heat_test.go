@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/thermie/thermie/analytics/pinch"
-	"github.com/thermie/thermie/metering"
 )
 
 func TestRules(t *testing.T) {
@@ -164,60 +163,6 @@ func TestFaults(t *testing.T) {
 		{Kind: Gap, Channels: []string{"d.Q_kW"}, From: day(40), To: day(41)},
 		{Kind: SensorsSwapped, Channels: []string{"e.T_hot_C", "e.T_cold_C"}, From: day(10), To: day(22), Mend: true},
 	}, FindFaults(g))
-}
-
-func TestOpportunities(t *testing.T) {
-	const days = 365
-	g := &Grid{Start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Step: time.Hour, Steps: days * 24, Channels: map[string][]float64{
-		"dc/heat_power":   steady(days, func(int) float64 { return 400 }),
-		"far/heat_power":  steady(days, func(int) float64 { return 100 }),
-		"tiny/heat_power": steady(days, func(int) float64 { return 5 }),
-		"off/heat_power":  steady(days, func(i int) float64 { return 300 + 100*math.Cos(float64(i)/1390) }),
-	}}
-	cards := []Card{
-		{ID: "loop", Site: "dc", Type: "data centre loop", Signals: []string{"dc/heat_power"}, Rule: "Q=Q", THot: "34", TCold: "28", DTContribution: 2.5},
-		{ID: "far", Site: "far", Type: "dry cooler", Signals: []string{"far/heat_power"}, Rule: "Q=Q", THot: "80", TCold: "60", DTContribution: 2.5},
-		{ID: "tiny", Site: "dc", Type: "dry cooler", Signals: []string{"tiny/heat_power"}, Rule: "Q=Q", THot: "80", TCold: "60", DTContribution: 2.5},
-	}
-	sources, err := Sources(g, cards, FindFaults(g))
-	require.NoError(t, err)
-	ctx := Context{
-		Demands: []Demand{{ID: "heating", Site: "office", Signal: "off/heat_power", TTarget: "55", TSupply: "40", DTContribution: 2.5}},
-		Places:  map[string]Place{"dc": {0, 0}, "office": {300, 0}, "far": {20000, 0}},
-		Names:   map[string]metering.Text{"loop": {FR: "Boucle du centre de données", EN: "Data-centre loop"}},
-		Network: DefaultNetwork, Economics: DefaultEconomics,
-	}
-	out, err := Opportunities(g, sources, ctx)
-	require.NoError(t, err)
-	require.Len(t, out, 2, "the tiny source is below the thresholds")
-	o := out[0]
-	require.Equal(t, "loop", o.ID)
-	require.Equal(t, "A", o.Grade)
-	require.InEpsilon(t, 400*8.76, o.MWhPerYear, 1e-9)
-	require.Len(t, o.Uses, 1)
-	require.Greater(t, o.Uses[0].COP, 3.0, "34 degC to 55 degC wants a heat pump")
-	require.Greater(t, o.Uses[0].CO2eTonnes, 100.0)
-	require.Less(t, o.Uses[0].PaybackYears, o.Uses[0].PaybackYearsH)
-	require.InDelta(t, o.MWhPerYear, sum(o.MonthlyMWh), 0.01*o.MWhPerYear)
-	require.Empty(t, out[1].Uses, "20 km are too far")
-	require.Contains(t, out[1].Against.FR, "Aucun besoin")
-
-	ctx.Connected = map[string]bool{"dc>office": true}
-	out, err = Opportunities(g, sources, ctx)
-	require.NoError(t, err)
-	for _, o := range out {
-		require.Empty(t, o.Uses, "what runs already is not proposed")
-	}
-	delete(ctx.Places, "office")
-	_, err = Opportunities(g, sources, ctx)
-	require.ErrorContains(t, err, "no position")
-}
-
-func sum(x []float64) (s float64) {
-	for _, v := range x {
-		s += v
-	}
-	return s
 }
 
 func BenchmarkSources(b *testing.B) {

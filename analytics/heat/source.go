@@ -231,3 +231,23 @@ func (m *calendarMonths) of(t time.Time) int {
 
 // String names a source in messages.
 func (s Source) String() string { return fmt.Sprintf("%s (%s)", s.Card.ID, s.Card.Type) }
+
+// YearMonths is the heat of each month of a year, January first, MWh: the mean
+// over the years in the grid, scaled from the known share of the month.
+func (s *Source) YearMonths(g *Grid) []float64 {
+	out := make([]float64, 12)
+	known := make([]int, 12)
+	var m calendarMonths
+	for i := range s.KW {
+		if k := m.of(g.At(i)); s.State[i] != Unknown {
+			known[k]++
+		}
+	}
+	days := [...]float64{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+	for k := range out {
+		if known[k] > 0 {
+			out[k] = s.Monthly[k] * days[k] * 24 / (float64(known[k]) * g.hours())
+		}
+	}
+	return out
+}

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	analysis "github.com/thermie/thermie/analytics/heat"
+	"github.com/thermie/thermie/analytics/heat/asset"
+	"github.com/thermie/thermie/analytics/worth"
 	"github.com/thermie/thermie/metering"
 )
 
@@ -46,13 +48,16 @@ func TestCards(t *testing.T) {
 	}
 	fill("meteo/temperature")
 	var cards []analysis.Card
-	ctx := analysis.Context{Places: map[string]analysis.Place{}, Names: map[string]metering.Text{}, Companies: map[string]string{},
-		Network: analysis.DefaultNetwork, Economics: analysis.DefaultEconomics, Weather: "meteo/temperature", Connected: map[string]bool{}}
+	kinds, err := asset.Builtin()
+	require.NoError(t, err)
+	in := worth.Input{Grid: g, Places: map[string]analysis.Place{}, Network: analysis.DefaultNetwork, Kinds: kinds, Day: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	known := worth.Programme{Names: map[string]metering.Text{}}
+	var demands []analysis.Demand
 	for _, c := range r.Companies {
-		ctx.Places[c.ID], ctx.Companies[c.ID] = analysis.Place{X: c.XMetres, Y: c.YMetres}, c.Name
+		in.Places[c.ID] = analysis.Place{X: c.XMetres, Y: c.YMetres}
 	}
 	for _, c := range r.Cards {
-		ctx.Names[c.ID] = c.Name
+		known.Names[c.ID] = c.Name
 		var signals []string
 		for _, s := range c.Signals {
 			fill(s)
@@ -63,7 +68,7 @@ func TestCards(t *testing.T) {
 		case c.Side == "source":
 			cards = append(cards, analysis.Card{ID: c.ID, Site: c.Company, Type: c.Type, Signals: signals, Rule: c.Rule, THot: c.THot, TCold: c.TCold, DTContribution: c.DTContribution})
 		case c.Rule == "":
-			ctx.Demands = append(ctx.Demands, analysis.Demand{ID: c.ID, Site: c.Company, Signal: signals[0], TTarget: c.TTarget, TSupply: c.TSupply, DTContribution: c.DTContribution, EfficiencyPCS: c.Efficiency})
+			demands = append(demands, analysis.Demand{ID: c.ID, Site: c.Company, Signal: signals[0], TTarget: c.TTarget, TSupply: c.TSupply, DTContribution: c.DTContribution, EfficiencyPCS: c.Efficiency})
 		}
 	}
 	sources, err := analysis.Sources(g, cards, nil)
@@ -79,7 +84,15 @@ func TestCards(t *testing.T) {
 		require.Less(t, found[id].MWh, between[1], id)
 	}
 	require.Greater(t, found["fonderie-fumees"].HighC, 200.0)
-	opportunities, err := analysis.Opportunities(g, sources, ctx)
+	in.Sources = sources
+	for i := range demands {
+		n, err := demands[i].On(g, "meteo/temperature")
+		require.NoError(t, err)
+		in.Needs = append(in.Needs, n)
+	}
+	rules, err := worth.Builtin()
+	require.NoError(t, err)
+	opportunities, _, err := rules.Opportunities(in, known)
 	require.NoError(t, err)
 	users := map[string]bool{}
 	for _, o := range opportunities {
