@@ -19,7 +19,7 @@ const (
 	// leastPatience is the least time that a device under examination may think.
 	leastPatience = 200 * time.Millisecond
 	// most candidates are read whole.
-	mostCandidates = 6
+	mostCandidates = 16
 	// deaf is how many questions in a row a device may leave unanswered.
 	deaf = 8
 )
