@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/thermie/thermie/batch"
-	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/gateway/modbus"
 	"github.com/thermie/thermie/gateway/poll"
 	"github.com/thermie/thermie/metering"
@@ -100,7 +98,7 @@ func (k *checker) syntax(err error) error {
 }
 
 func within(goType string) string {
-	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Remote": "remote", "Page": "page", "Log": "log"}
+	words := map[string]string{"Broker": "broker", "Bus": "a bus", "RS485": "rs485", "Meter": "a meter", "Quantity": "a quantity", "Pulse": "pulse", "Spool": "spool", "Remote": "remote", "Page": "page", "Mirror": "mirror", "Log": "log"}
 	if w := words[goType]; w != "" {
 		return " in " + w
 	}
@@ -157,7 +155,10 @@ func (k *checker) config(c *Config) error {
 	if (24*time.Hour)%c.BatchInterval != 0 {
 		return k.bad(fmt.Errorf("a day is no multiple of %v", c.BatchInterval), "batch_interval")
 	}
-	if err := k.broker(&c.Broker); err != nil {
+	if err := k.broker(&c.Broker, false, "broker"); err != nil {
+		return err
+	}
+	if err := k.mirror(c.Mirror); err != nil {
 		return err
 	}
 	if _, err := c.ingestKey(); err != nil {
@@ -193,22 +194,44 @@ func (k *checker) config(c *Config) error {
 	return k.buses(c)
 }
 
-func (k *checker) broker(b *Broker) error {
+// mirror judges a mirror, and fills in its default.
+func (k *checker) mirror(m *Mirror) error {
+	if m == nil {
+		return nil
+	}
+	if err := k.broker(&m.Broker, m.Clear, "mirror", "broker"); err != nil {
+		return err
+	}
+	if m.Topic == "" {
+		m.Topic = "thermie"
+	}
+	for _, p := range []struct{ key, topic string }{{"topic", m.Topic}, {"homeassistant", m.HomeAssistant}} {
+		if strings.ContainsAny(p.topic, "+#\x00") || strings.HasPrefix(p.topic, "/") || strings.HasSuffix(p.topic, "/") || len(p.topic) > 200 {
+			return k.bad(fmt.Errorf("%q is not the beginning of a topic", p.topic), "mirror", p.key)
+		}
+	}
+	return nil
+}
+
+// broker judges a broker at a place in the file; one without TLS must be on this
+// machine, unless clear says that it need not.
+func (k *checker) broker(b *Broker, clear bool, place ...any) error {
+	at := func(key ...any) []any { return append(slices.Clone(place), key...) }
 	u, err := url.Parse(b.URL)
 	if err != nil || u.Hostname() == "" || u.Port() == "" || (u.Scheme != "tcp" && u.Scheme != "tls") || u.Path != "" {
-		return k.bad(fmt.Errorf("%q is not the address of a broker: tls://host:8883, or tcp://127.0.0.1:1883 on this machine", b.URL), "broker", "url")
+		return k.bad(fmt.Errorf("%q is not the address of a broker: tls://host:8883, or tcp://127.0.0.1:1883 on this machine", b.URL), at("url")...)
 	}
 	if u.User != nil {
-		return k.bad(errors.New("has a name or password in it: use username and password_file"), "broker", "url")
+		return k.bad(errors.New("has a name or password in it: use username and password_file"), at("url")...)
 	}
-	if u.Scheme == "tcp" && !loopback(u.Hostname()) {
-		return k.bad(fmt.Errorf("%s is not loopback, so readings and passwords would travel in clear: use tls://", b.URL), "broker", "url")
+	if u.Scheme == "tcp" && !clear && !loopback(u.Hostname()) {
+		return k.bad(fmt.Errorf("%s is not loopback, so readings and passwords would travel in clear: use tls://", b.URL), at("url")...)
 	}
 	if (b.CertFile == "") != (b.KeyFile == "") {
-		return k.bad(errors.New("cert_file and key_file go together"), "broker")
+		return k.bad(errors.New("cert_file and key_file go together"), at()...)
 	}
 	if b.PasswordFile != "" && b.Username == "" {
-		return k.bad(errors.New("a password without a username"), "broker", "password_file")
+		return k.bad(errors.New("a password without a username"), at("password_file")...)
 	}
 	for _, f := range []struct{ key, path string }{
 		{"password_file", b.PasswordFile}, {"ca_file", b.CAFile}, {"cert_file", b.CertFile}, {"key_file", b.KeyFile},
@@ -217,11 +240,11 @@ func (k *checker) broker(b *Broker) error {
 			continue
 		}
 		if f.key == "password_file" || f.key == "key_file" {
-			if err := k.secret(f.path, "broker", f.key); err != nil {
+			if err := k.secret(f.path, at(f.key)...); err != nil {
 				return err
 			}
 		} else if _, err := os.Stat(f.path); err != nil {
-			return k.bad(err, "broker", f.key)
+			return k.bad(err, at(f.key)...)
 		}
 	}
 	return nil
@@ -342,112 +365,4 @@ func (b *Bus) endpoint() (e modbus.Endpoint, key string, err error) {
 		return e, key, err
 	}
 	return line.Endpoint(), key, nil
-}
-
-// meter judges one meter by itself; key is to blame for the error.
-func (k *checker) meter(m *Meter, bus poll.Bus, library *profile.Library) (out poll.Meter, key string, err error) {
-	if err := metering.CheckID(m.ID); err != nil {
-		return out, "id", err
-	}
-	if m.Unit < 0 || m.Unit > 255 {
-		return out, "unit", fmt.Errorf("meter %s: unit %d is not between 0 and 255", m.ID, m.Unit)
-	}
-	p, err := library.Get(m.Profile)
-	if err != nil {
-		ids := make([]string, 0, 64)
-		for _, p := range library.All() {
-			ids = append(ids, p.ID)
-		}
-		return out, "profile", fmt.Errorf("meter %s: profile %q is not known; nearest: %s", m.ID, m.Profile, strings.Join(nearest(m.Profile, ids, 3), ", "))
-	}
-	if m.Interval == 0 {
-		m.Interval = max(DefaultInterval, p.Timing.MinPoll)
-	}
-	if m.Interval < 0 || m.Interval > time.Hour {
-		return out, "interval", fmt.Errorf("meter %s: %v is not between 0 and 1h", m.ID, m.Interval)
-	}
-	out = poll.Meter{ID: m.ID, Unit: byte(m.Unit), Profile: p, Interval: m.Interval, Channel: m.Channel}
-	if m.Pulse != nil {
-		weight, err := metering.ParseDecimal(m.Pulse.Weight)
-		if err != nil {
-			return out, "pulse", fmt.Errorf("meter %s: weight: %w", m.ID, err)
-		}
-		out.Pulse = &poll.Pulse{Quantity: metering.Quantity(m.Pulse.Quantity), Weight: weight, Unit: metering.Unit(m.Pulse.Unit)}
-	}
-	for q, how := range m.Quantities {
-		if how.Interval < 0 || how.Interval > time.Hour {
-			return out, "quantities", fmt.Errorf("meter %s: %s: interval %v is not between 0 and 1h", m.ID, q, how.Interval)
-		}
-		if how.Average && q.Kind() == metering.Counter {
-			return out, "quantities", fmt.Errorf("meter %s: %s is a counter: it is sent as read, not averaged", m.ID, q)
-		}
-		if how.Average && how.Skip {
-			return out, "quantities", fmt.Errorf("meter %s: %s is skipped, so there is nothing to average", m.ID, q)
-		}
-		if out.Quantities == nil {
-			out.Quantities = map[metering.Quantity]poll.Sampling{}
-		}
-		out.Quantities[q] = poll.Sampling{Interval: how.Interval, Skip: how.Skip}
-	}
-	alone := bus
-	alone.Meters = []poll.Meter{out}
-	if _, err := poll.New(alone, poll.Options{}); err != nil {
-		return out, blame(err.Error()), err
-	}
-	return out, "", nil
-}
-
-// means are the series of a meter that are averaged.
-func (m *Meter) means() (out []metering.SeriesID) {
-	for q, how := range m.Quantities {
-		if how.Average {
-			out = append(out, metering.Series(m.ID, q))
-		}
-	}
-	return out
-}
-
-// blame guesses the key that an error of polling is about.
-func blame(text string) string {
-	for _, key := range []string{"quantities", "pulse", "channel", "interval", "unit"} {
-		if strings.Contains(text, ": "+key) {
-			return key
-		}
-	}
-	return "id"
-}
-
-// nearest returns the n names with the least edits from a name.
-func nearest(name string, names []string, n int) []string {
-	distance := make(map[string]int, len(names))
-	for _, s := range names {
-		distance[s] = edits(name, s)
-	}
-	sorted := slices.SortedFunc(maps.Keys(distance), func(a, b string) int {
-		if d := distance[a] - distance[b]; d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return sorted[:min(n, len(sorted))]
-}
-
-// edits is Levenshtein's distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost = 1 + min(last, row[j], row[j+1])
-			}
-			last, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

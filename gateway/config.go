@@ -37,6 +37,7 @@ type Config struct {
 	Page          Page          `yaml:"page"`
 	Log           Log           `yaml:"log"`
 	Remote        Remote        `yaml:"remote"`
+	Mirror        *Mirror       `yaml:"mirror"`
 
 	file  string
 	hash  batch.Hash
@@ -128,6 +129,14 @@ type Remote struct {
 	Key string `yaml:"key"` // base64 of the Ed25519 key that signs desired configurations; "": nobody may
 }
 
+// Mirror shows the readings to others on the site; see gateway/mirror.
+type Mirror struct {
+	Broker        Broker `yaml:"broker"`
+	Clear         bool   `yaml:"clear"`         // the broker may be reached without TLS
+	Topic         string `yaml:"topic"`         // prefix; default "thermie"
+	HomeAssistant string `yaml:"homeassistant"` // prefix of its discovery topics; "" for none
+}
+
 // Defaults of Config.
 const (
 	DefaultData          = "/var/lib/thermie-gateway"
@@ -175,7 +184,11 @@ func parse(path string, text []byte, draft bool) (Config, error) {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("%s: more than one YAML document", path)
 	}
-	for _, p := range []*string{&c.Data, &c.Profiles, &c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile, &c.Page.PasswordFile} {
+	paths := []*string{&c.Data, &c.Profiles, &c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile, &c.Page.PasswordFile}
+	if m := c.Mirror; m != nil {
+		paths = append(paths, &m.Broker.PasswordFile, &m.Broker.CAFile, &m.Broker.CertFile, &m.Broker.KeyFile)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}

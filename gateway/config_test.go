@@ -106,6 +106,8 @@ func TestConfigRefuses(t *testing.T) {
 		{replace("data: data", "spool: {when_full: panic}"), `gateway.yaml:3: spool.when_full: "panic" is neither`},
 		{replace("data: data", "listen: 0.0.0.0:80"), "gateway.yaml:3: listen: 0.0.0.0:80 is not loopback, so the page needs a password"},
 		{replace("data: data", "page: {password_file: nowhere}"), "gateway.yaml:3: page.password_file: stat"},
+		{replace("data: data", "mirror: {broker: {url: tcp://10.0.0.1:1883}}"), "gateway.yaml:3: mirror.broker.url: tcp://10.0.0.1:1883 is not loopback"},
+		{replace("data: data", "mirror: {clear: true, broker: {url: tcp://10.0.0.1:1883}, topic: a/#}"), `gateway.yaml:3: mirror.topic: "a/#" is not the beginning`},
 		{replace("data: data", "remote: {key: abc}"), "gateway.yaml:3: remote.key: \"abc\" is not an Ed25519"},
 		{replace("data: data", "listen: nowhere"), `gateway.yaml:3: listen: "nowhere" is not host:port`},
 		{replace("data: data", "log: {level: loud}"), `gateway.yaml:3: log.level: "loud"`},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/batch"
+	"github.com/thermie/thermie/gateway/mirror"
 	"github.com/thermie/thermie/gateway/outbox"
 	"github.com/thermie/thermie/gateway/poll"
 	"github.com/thermie/thermie/gateway/publish"
@@ -53,6 +54,7 @@ type Gateway struct {
 	box      *outbox.Outbox
 	batcher  *batcher
 	workers  []*poll.Worker
+	mirror   *mirror.Mirror // nil for none
 	publish  publish.Options
 	stats    publish.Stats
 	expiry   time.Time
@@ -101,7 +103,7 @@ func New(conf Config, o Options) (*Gateway, error) {
 		}
 	}
 	for _, b := range conf.buses {
-		w, err := poll.New(b, poll.Options{Emit: func(r []metering.Reading) { g.batcher.add(r) }, Now: o.Now, Log: g.log})
+		w, err := poll.New(b, poll.Options{Emit: g.emit, Now: o.Now, Log: g.log})
 		if err != nil {
 			return nil, err
 		}
@@ -126,32 +128,69 @@ func New(conf Config, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// publisher reads the secrets that the broker wants.
+// emit takes what a bus gave; it does not block.
+func (g *Gateway) emit(r []metering.Reading) {
+	g.batcher.add(r)
+	if g.mirror != nil {
+		g.mirror.Emit(r)
+	}
+}
+
+// publisher reads the secrets that the broker wants, and those of the mirror's.
 func (g *Gateway) publisher() (err error) {
-	b := g.conf.Broker
 	g.publish = publish.Options{Territory: g.conf.Territory, Gateway: g.conf.Gateway, Stats: &g.stats, Changed: g.changed, Status: g.Status,
-		Observed: g.observed, Now: g.o.Now, Log: g.log, Broker: mqtt.Options{Broker: b.URL, Username: b.Username}}
+		Observed: g.observed, Now: g.o.Now, Log: g.log}
 	if g.publish.IngestKey, err = g.conf.ingestKey(); err != nil {
 		return fmt.Errorf("ingest_key: %w", err)
 	}
-	if b.PasswordFile != "" {
-		text, err := os.ReadFile(b.PasswordFile)
-		if err != nil {
-			return fmt.Errorf("broker password: %w", err)
-		}
-		g.publish.Broker.Password = strings.TrimRight(string(text), "\r\n")
+	if g.publish.Broker, err = g.conf.Broker.options(); err != nil {
+		return err
 	}
-	if strings.HasPrefix(b.URL, "tls://") {
-		if g.publish.Broker.TLS, err = pki.Client(b.CAFile, b.CertFile, b.KeyFile); err != nil {
-			return fmt.Errorf("broker %s: %w", b.URL, err)
-		}
-	}
-	if b.CertFile != "" {
-		if g.expiry, err = pki.Expiry(b.CertFile); err != nil {
+	if f := g.conf.Broker.CertFile; f != "" {
+		if g.expiry, err = pki.Expiry(f); err != nil {
 			return err
 		}
 	}
+	if m := g.conf.Mirror; m != nil {
+		o := mirror.Options{Gateway: g.conf.Gateway, Topic: m.Topic, Discovery: m.HomeAssistant, Meters: g.mirrored(), Log: g.log}
+		if o.Broker, err = m.Broker.options(); err != nil {
+			return fmt.Errorf("mirror: %w", err)
+		}
+		g.mirror = mirror.New(o)
+	}
 	return nil
+}
+
+// options are those of a connection, with the secrets that it wants.
+func (b Broker) options() (o mqtt.Options, err error) {
+	o = mqtt.Options{Broker: b.URL, Username: b.Username}
+	if b.PasswordFile != "" {
+		text, err := os.ReadFile(b.PasswordFile)
+		if err != nil {
+			return o, fmt.Errorf("broker password: %w", err)
+		}
+		o.Password = strings.TrimRight(string(text), "\r\n")
+	}
+	if strings.HasPrefix(b.URL, "tls://") {
+		if o.TLS, err = pki.Client(b.CAFile, b.CertFile, b.KeyFile); err != nil {
+			return o, fmt.Errorf("broker %s: %w", b.URL, err)
+		}
+	}
+	return o, nil
+}
+
+// mirrored describes the meters for discovery.
+func (g *Gateway) mirrored() (out []mirror.Meter) {
+	for _, b := range g.conf.buses {
+		for _, m := range b.Meters {
+			x := mirror.Meter{ID: m.ID, Maker: m.Profile.Maker, Model: strings.Join(m.Profile.Models, ", "), Units: map[metering.SeriesID]metering.Unit{}}
+			for _, s := range m.Series() {
+				x.Series, x.Units[s.ID] = append(x.Series, s.ID), s.Unit
+			}
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func (g *Gateway) observed(err error) {
@@ -213,6 +252,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		})
 	}
 	reading.Go(func() { g.batcher.run(ctx) })
+	if g.mirror != nil {
+		reading.Go(func() { g.mirror.Run(ctx) })
+	}
 	reading.Go(func() { g.watch(ctx) })
 	<-ctx.Done()
 	reading.Wait()

@@ -179,6 +179,30 @@ func (d *device) parts(of *member) (parts []*member) {
 	return parts
 }
 
+// Series is one series of a meter with the unit that it has by default.
+type Series struct {
+	ID   metering.SeriesID
+	Unit metering.Unit
+}
+
+// Series lists what a meter that New takes gives.
+func (m Meter) Series() (out []Series) {
+	for i := range m.Profile.Fields {
+		f := &m.Profile.Fields[i]
+		if f.Channel != m.Channel {
+			continue
+		}
+		s := Series{metering.Series(m.ID, f.Quantity), f.Unit}
+		if f.Quantity == metering.PulseCount && m.Pulse != nil {
+			s = Series{metering.Series(m.ID, m.Pulse.Quantity), m.Pulse.Unit}
+		}
+		if !m.Quantities[s.ID.Quantity()].Skip {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // newMembers makes a member for each interval at which something of a meter is
 // read, the meter's own first.
 func newMembers(m Meter, e modbus.Endpoint) ([]*member, error) {
