@@ -22,10 +22,12 @@ func savingsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "savings",
 		Short: "Measurement and verification of savings on plain files",
-		Example: `  thermie savings case shared/cases/O1 --json        the task in the folder's case.json
-`,
+		Example: `  thermie savings report --plan plan.yaml --factors factors.yaml --data readings.csv
+  thermie savings fit --plan plan.yaml --factors factors.yaml --data readings.csv --plot fit.svg
+  thermie savings case ./heat-2025 --json             the task in the folder's case.json
+  thermie savings coverage --sites 500                how often the intervals hold the truth`,
 	}
-	c.AddCommand(savingsCaseCommand(), savingsCoverageCommand())
+	c.AddCommand(savingsFitCommand(), savingsReportCommand(), savingsCaseCommand(), savingsCoverageCommand())
 	return c
 }
 

@@ -67,10 +67,16 @@ func (p *Picture) Render(language string) []byte {
 	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", escape(w.of(p.Title)), escape(p.describe(w)))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
 	fmt.Fprintf(&b, `<text x="70" y="28" font-size="17" font-weight="bold">%s</text>`+"\n", escape(w.of(p.Title)))
-	p.fit(&b, w)
-	p.residuals(&b, w)
-	p.course(&b, w)
-	p.saved(&b, w)
+	if len(p.Fit) > 0 {
+		p.fit(&b, w)
+		p.residuals(&b, w)
+	}
+	if len(p.Course) > 0 {
+		p.course(&b, w)
+	}
+	if len(p.Saved) > 0 {
+		p.saved(&b, w)
+	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
 }

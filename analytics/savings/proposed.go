@@ -1,0 +1,58 @@
+package savings
+
+import (
+	"math"
+	"time"
+
+	"github.com/thermie/thermie/analytics/nonroutine"
+	"github.com/thermie/thermie/calendar"
+	"github.com/thermie/thermie/metering"
+)
+
+// Proposed is a non-routine event that the data show and that no accepted
+// adjustment explains. It changes nothing: a person accepts it into the plan as an
+// adjustment, or leaves it.
+type Proposed struct {
+	From      time.Time // first day of the new level
+	KWhPerDay float64   // positive: the site uses more than before
+	Half90    float64   // of KWhPerDay
+	Share     float64   // of the mean daily use
+	Text      metering.Text
+}
+
+// ProposedEvents looks for changes of level in the days of the k-th model of the
+// plan, accepted adjustments taken into account.
+func (e *Evaluation) ProposedEvents(k int) []Proposed {
+	m, fit := &e.Plan.Models[k], e.Fits[k]
+	days := e.siteDays(m)
+	columns := fitColumns(m, fit)
+	var line []nonroutine.Day
+	for d := e.first; d < e.last; d++ {
+		at := e.grid.days[d].In(calendar.Paris)
+		x := nonroutine.Day{Saved: math.NaN(), Baseline: math.NaN(), Weekday: int(at.Weekday()), Special: calendar.Holiday(at) != ""}
+		if day := &days[d]; day.known && day.driven && day.covered >= minDayCover {
+			v := make([]float64, len(columns))
+			for j, c := range columns {
+				v[j] = day.x[c]
+			}
+			base, _ := fit.Predict(v)
+			base += e.accepted(m, e.grid.days[d])
+			x.Baseline, x.Saved = base, base-day.y
+		}
+		line = append(line, x)
+	}
+	var out []Proposed
+	for _, ev := range nonroutine.Detect(line, nonroutine.Options{}).Events {
+		p := Proposed{From: e.grid.days[e.first+ev.Index], KWhPerDay: ev.Size, Half90: z90 * ev.SE, Share: ev.Share}
+		more, plus := "de plus", "more"
+		if ev.Size < 0 {
+			more, plus = "de moins", "less"
+		}
+		size := math.Abs(ev.Size)
+		p.Text = metering.Text{
+			FR: "Événement non périodique proposé : depuis le " + frDate(p.From) + ", le site consomme " + frNumber(size, 0) + " kWh par jour " + more + " (" + frNumber(100*math.Abs(p.Share), 0) + " %), sans cause connue. À accepter ou à refuser ; rien n'est ajusté.",
+			EN: "Non-routine event proposed: since " + enDate(p.From) + " the site has used " + enNumber(size, 0) + " kWh a day " + plus + " (" + enNumber(100*math.Abs(p.Share), 0) + " %) for no known cause. To be accepted or refused; nothing is adjusted."}
+		out = append(out, p)
+	}
+	return out
+}
