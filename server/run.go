@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -144,8 +145,21 @@ func (s *Server) receive(ctx context.Context, chains *ingest.Chains, broker mqtt
 // ingestOptions are those that the owner of the ledger and the processes that
 // help it have in common.
 func (s *Server) ingestOptions(ctx context.Context, broker mqtt.Options) ingest.Options {
-	return ingest.Options{Territory: s.territory.ID, Keys: s.registry.Keys(ctx), Key: s.keys.Server, Broker: broker,
+	return ingest.Options{Territory: s.territory.ID, Keys: s.enrolledKeys(ctx), Key: s.keys.Server, Broker: broker,
 		Shared: s.o.Config.Broker.Shared, Socket: filepath.Join(s.o.Config.Data, "ledger.sock"), Now: s.o.Clock, Log: s.log}
+}
+
+// enrolledKeys finds the keys of gateways. A registry that cannot be asked (it is
+// busy, the disk is full) is no reason to put batches in quarantine.
+func (s *Server) enrolledKeys(ctx context.Context) batch.Keys {
+	keys := s.registry.Keys(ctx)
+	return func(gateway string) (ed25519.PublicKey, error) {
+		key, err := keys(gateway)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			err = fmt.Errorf("%w: %w", ingest.ErrTryLater, err)
+		}
+		return key, err
+	}
 }
 
 // cosignEvery is how often witnesses are asked to co-sign the ledger.
