@@ -101,7 +101,7 @@ func source(g *Grid, c *Card, faults []Fault) (Source, error) {
 func (s *Source) figures(g *Grid) {
 	var month calendarMonths
 	var valid []float64
-	var weight float64
+	var weight, reversed float64
 	for i, q := range s.KW {
 		if s.State[i] == Unknown {
 			continue
@@ -128,6 +128,9 @@ func (s *Source) figures(g *Grid) {
 			continue
 		}
 		if hot < cold {
+			if hot < cold-clearlyKelv {
+				reversed += mwh
+			}
 			hot, cold = cold, hot
 		}
 		split(s.ByBand, mwh, hot, cold)
@@ -157,6 +160,9 @@ func (s *Source) figures(g *Grid) {
 	}
 	if s.Coverage < 0.8 {
 		s.Flags = append(s.Flags, fmt.Sprintf("only %.0f %% of the time is measured", 100*s.Coverage))
+	}
+	if reversed > 0.02*s.MWh {
+		s.Flags = append(s.Flags, fmt.Sprintf("for %.1f MWh the hot temperature lies below the cold one: they were exchanged", reversed))
 	}
 	if s.NoBandMWh > 0.01*s.MWh {
 		s.Flags = append(s.Flags, fmt.Sprintf("%.1f MWh have no known temperature", s.NoBandMWh))

@@ -57,6 +57,7 @@ type Need struct {
 
 	EstimatedMWh float64 // part of MWh that fills gaps from like times
 	Coverage     float64 // measured share of the steps
+	Flags        []string
 }
 
 var (
@@ -112,6 +113,7 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 		}
 	}
 	fill(g, n.KW, n.State)
+	n.flag()
 	for i, q := range n.KW {
 		if q > 0 {
 			n.MWh += q * g.hours() / 1000
@@ -121,6 +123,37 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 		}
 	}
 	return n, nil
+}
+
+// flag notes what makes a need doubtful: temperatures that are not known, or the
+// wrong way round, while heat is needed, and needs below zero.
+func (n *Need) flag() {
+	wanted, unknown, reversed, negative := 0, 0, 0, 0
+	for i, q := range n.KW {
+		if q < 0 {
+			negative++
+		}
+		if !(q > 0) {
+			continue
+		}
+		wanted++
+		if t := n.TargetC[i] - n.SupplyC[i]; math.IsNaN(t) {
+			unknown++
+		} else if t < 0 {
+			reversed++
+		}
+	}
+	share := func(k, of int, what string) {
+		if of > 0 && k > of/100 {
+			n.Flags = append(n.Flags, fmt.Sprintf("%s in %.1f %% of the steps", what, 100*float64(k)/float64(of)))
+		}
+	}
+	share(unknown, wanted, "its temperatures are not known")
+	share(reversed, wanted, "it is to be heated to less than it has")
+	share(negative, len(n.KW), "less than no heat is needed")
+	if n.Coverage < 0.8 {
+		n.Flags = append(n.Flags, fmt.Sprintf("only %.0f %% of the time is measured", 100*n.Coverage))
+	}
 }
 
 // Pair is what one source can give one demand, taken alone.

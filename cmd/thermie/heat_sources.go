@@ -15,6 +15,7 @@ import (
 	"github.com/thermie/thermie/analytics/heat/asset"
 	"github.com/thermie/thermie/analytics/heat/detect"
 	"github.com/thermie/thermie/analytics/heat/heatfile"
+	"github.com/thermie/thermie/analytics/matching"
 	"github.com/thermie/thermie/analytics/worth"
 	"github.com/thermie/thermie/cmd/frame"
 )
@@ -237,6 +238,9 @@ func (in *heatInput) sources() (*sourcesAnswer, error) {
 			continue
 		}
 		in.needs = append(in.needs, n)
+		for _, f := range n.Flags {
+			a.warnings = append(a.warnings, "heat demand "+d.ID+": "+f)
+		}
 		a.demands[d.ID] = needOf(n.Figures(in.clean, in.cards.Weather), n)
 	}
 	a.simultaneous = heat.Simultaneous(in.clean, in.found, in.needs)
@@ -322,5 +326,23 @@ func (in *heatInput) rank(a *sourcesAnswer, o sourcesOptions) error {
 	}
 	a.warnings = append(a.warnings, notes...)
 	a.proposals = all
-	return nil
+	a.bound, err = in.upperBound()
+	return err
+}
+
+// upperBound is what all sources and needs could exchange together without a
+// machine and without distance, MWh: no sum of direct proposals passes it.
+func (in *heatInput) upperBound() (float64, error) {
+	anywhere := map[string]heat.Place{} // distances do not matter to it
+	for i := range in.found {
+		anywhere[in.found[i].Card.Site] = heat.Place{}
+	}
+	for _, n := range in.needs {
+		anywhere[n.Demand.Site] = heat.Place{}
+	}
+	p, err := (&matching.Site{Grid: in.clean, Sources: in.found, Needs: in.needs, Places: anywhere, Network: in.cards.Network}).Problem()
+	if err != nil {
+		return 0, err
+	}
+	return p.UpperBound()
 }

@@ -28,6 +28,7 @@ type sourcesAnswer struct {
 	detected  map[string]*sourceAnswer // by object
 	drawn     []drawnSource
 	proposals []worth.Proposal
+	bound     float64 // MWh, in the time of the data
 
 	detectedOrder []string
 	simultaneous  map[string]float64 // MWh by site
@@ -116,7 +117,7 @@ func (a *sourcesAnswer) MarshalJSON() ([]byte, error) {
 	out := map[string]any{
 		"period":  map[string]string{"from": a.from.Format("2006-01-02T15:04Z"), "to": a.to.Format("2006-01-02T15:04Z")},
 		"sources": a.sources, "demands": a.demands, "faults": a.faults, "detected": a.detected,
-		"proposals": proposalsOf(a.proposals), "warnings": append([]string{}, a.warnings...),
+		"proposals": proposalsOf(a.proposals), "upper_bound_direct_MWh": round(a.bound, 10), "warnings": append([]string{}, a.warnings...),
 	}
 	for site, mwh := range a.simultaneous {
 		out[site+"_simultaneous_heat_and_cool_MWh"] = round(mwh, 10)
@@ -163,7 +164,7 @@ func profileOf(p heat.Profile) *profileAnswer {
 }
 
 func demandOf(n *heat.Need) *demandAnswer {
-	return &demandAnswer{MWh: round(n.MWh, 10), Max: round(n.MaxKW, 10), Coverage: round(n.Coverage, 1e4), Estimated: round(n.EstimatedMWh, 10)}
+	return &demandAnswer{MWh: round(n.MWh, 10), Max: round(n.MaxKW, 10), Coverage: round(n.Coverage, 1e4), Estimated: round(n.EstimatedMWh, 10), Flags: n.Flags}
 }
 
 // needOf is a demand with what an engineer asks about it.
@@ -298,6 +299,13 @@ func (a *sourcesAnswer) table(w io.Writer) {
 func (a *sourcesAnswer) explain(out io.Writer, o sourcesOptions) error {
 	if len(a.proposals) == 0 {
 		_, err := fmt.Fprintln(out, map[string]string{"fr": "Aucun usage à portée ne vaut la peine.", "en": "No use within reach is worth it."}[o.lang])
+		return err
+	}
+	bound := map[string]string{
+		"fr": "Borne du site : sources et besoins réunis échangent au plus %.0f MWh sur la période, sans machine et sans distance.\n\n",
+		"en": "Bound of the site: all sources and needs together exchange at most %.0f MWh in the data's time, without machine and without distance.\n\n",
+	}[o.lang]
+	if _, err := fmt.Fprintf(out, bound, a.bound); err != nil {
 		return err
 	}
 	for i := range a.proposals[:min(o.explain, len(a.proposals))] {
