@@ -41,7 +41,8 @@ the data, which baseline model fits, what was saved in each quarter and how sure
 which non-routine events are proposed. Data that cannot carry a baseline are refused with
 reasons; keys of the task that are not understood are named under "not_understood".
 Data that are refused are an answer too, with exit code 0; exit code 2 says that case.json
-or a file cannot be read.`,
+or a file cannot be read; with --json the reason is on the standard output too. Of several
+files that are judged one by one, such a file is refused and the others are answered.`,
 		Example: `  thermie savings case ./heat-2025 --json
   thermie savings case ./heat-2025 --plot saving.svg --lang en`,
 		Args: cobra.ExactArgs(1),
@@ -62,7 +63,12 @@ or a file cannot be read.`,
 			}
 			answer, picture, err := work(files)
 			if err != nil {
-				return frame.Usage(fmt.Errorf("%s: %w", args[0], err))
+				err = fmt.Errorf("%s: %w", args[0], err)
+				if asJSON { // programs read a reason
+					_ = writeJSON(c.OutOrStdout(), map[string]any{"refused": true, "sufficient": false, "reasons": []string{task.Unreadable},
+						"flags": map[string]string{task.Unreadable: err.Error()}})
+				}
+				return frame.Usage(err)
 			}
 			if picture != nil {
 				if err := os.WriteFile(plot, picture.Render(language), 0o644); err != nil {
@@ -72,9 +78,7 @@ or a file cannot be read.`,
 				fmt.Fprintf(c.ErrOrStderr(), "thermie: no picture: the answer of %s has no saving to draw\n", args[0])
 			}
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", " ")
-				return e.Encode(answer)
+				return writeJSON(c.OutOrStdout(), answer)
 			}
 			return task.Print(c.OutOrStdout(), answer)
 		},
@@ -83,6 +87,12 @@ or a file cannot be read.`,
 	c.Flags().StringVar(&plot, "plot", "", "write a picture of the saving to this SVG file")
 	c.Flags().StringVar(&language, "lang", language, "language of the picture: fr or en")
 	return c
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(v)
 }
 
 // caseFiles reads the CSV and JSON files of a folder; expected.json, which holds

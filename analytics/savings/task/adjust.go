@@ -46,14 +46,16 @@ func (a *answer) readAdjustments(raw json.RawMessage) []adjustment {
 				out = append(out, by...)
 				continue
 			}
-			x, err := a.adjustmentOf(m)
-			if err != nil {
-				a.ignore(fmt.Sprintf("task.nra, entry %d: %v", i+1, err))
-				continue
+			for _, m := range eachMonth(m) {
+				x, err := a.adjustmentOf(m)
+				if err != nil {
+					a.ignore(fmt.Sprintf("task.nra, entry %d: %v", i+1, err))
+					continue
+				}
+				out = append(out, x)
 			}
-			out = append(out, x)
 		case json.Unmarshal(r, &text) == nil:
-			x, ok := adjustmentOfWords(text, loc)
+			x, ok := a.adjustmentOfWords(text)
 			if !ok {
 				a.ignore("task.nra: " + text)
 				continue
@@ -85,7 +87,47 @@ func datedAmounts(m map[string]any, loc *time.Location) []adjustment {
 	return out
 }
 
-var amountKey = regexp.MustCompile(`(?i)^(?:kwh|mwh|value|amount|energy|size|effect|nra|delta|adjustment)?_?(?:kwh|mwh)?_?(?:(?:per_)?(day|hour|month|interval|total))?$`)
+// eachMonth parts an entry of several months or days into one for each.
+func eachMonth(m map[string]any) []map[string]any {
+	for _, k := range []string{"months", "dates", "days"} {
+		list, ok := m[k].([]any)
+		if !ok {
+			continue
+		}
+		var out []map[string]any
+		for _, date := range list {
+			one := map[string]any{"date": date}
+			if k == "months" {
+				one = map[string]any{"month": date}
+			}
+			for _, other := range sortedKeys(m) {
+				if other != k {
+					one[other] = m[other]
+				}
+			}
+			if k != "months" {
+				one["to"] = date
+			}
+			out = append(out, one)
+		}
+		return out
+	}
+	return []map[string]any{m}
+}
+
+// inUnit is the factor from the unit in the words of an amount to the task's.
+func (a *answer) inUnit(words string) float64 {
+	words, unit := strings.ToLower(words), strings.ToLower(a.c.Task.Unit)
+	switch {
+	case strings.Contains(words, "mwh") && unit == "kwh":
+		return 1000
+	case (strings.Contains(words, "kwh") || strings.HasSuffix(words, "kw")) && unit == "mwh":
+		return 0.001
+	}
+	return 1
+}
+
+var amountKey = regexp.MustCompile(`(?i)^(?:(?:[a-z]+_){0,2}(?:kwh|mwh)|value|amount|energy|size|effect|nra|delta|adjustment)?_?(?:kwh|mwh)?_?(?:(?:per_)?(day|hour|month|interval|total))?$`)
 
 func (a *answer) adjustmentOf(m map[string]any) (adjustment, error) {
 	x := adjustment{accepted: true, per: "total"}
@@ -114,6 +156,7 @@ func (a *answer) adjustmentOf(m map[string]any) (adjustment, error) {
 		case "accepted_at", "approved_at":
 		default:
 			v, number := m[k].(float64)
+			v *= a.inUnit(low)
 			switch { // other ways to say per what
 			case strings.HasSuffix(low, "kw") || strings.HasPrefix(low, "hourly"):
 				low = "kwh_per_hour"
@@ -154,21 +197,44 @@ func (a *answer) adjustmentOf(m map[string]any) (adjustment, error) {
 	return x, err
 }
 
-var dateInWords = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+var (
+	dateInWords   = regexp.MustCompile(`\d{4}-\d{2}(?:-\d{2})?`)
+	amountInWords = regexp.MustCompile(`(?i)([+-]?\d+(?:\.\d+)?)\s*(kwh|mwh)(?:\s*(?:/|per|a|par)\s*(day|d|jour|hour|h|month|mois)\b)?`)
+)
 
-// adjustmentOfWords finds a span in words; its size is learned from the data.
-func adjustmentOfWords(s string, loc *time.Location) (adjustment, bool) {
+// adjustmentOfWords finds a span and an amount in words; without an amount the size
+// is learned from the data.
+func (a *answer) adjustmentOfWords(s string) (adjustment, bool) {
 	dates := dateInWords.FindAllString(s, 2)
 	if len(dates) == 0 {
 		return adjustment{}, false
 	}
 	low := strings.ToLower(s)
 	x := adjustment{accepted: !strings.Contains(low, "refused") && !strings.Contains(low, "rejected"), reason: s}
-	x.span.from, _, _ = instant(dates[0], loc)
+	length := day
+	x.span.from, length, _ = instant(dates[0], a.c.Task.Location)
 	x.span.to = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	if len(dates) == 2 {
-		to, _, _ := instant(dates[1], loc)
-		x.span.to = to.AddDate(0, 0, 1)
+		x.span.to, length, _ = instant(dates[1], a.c.Task.Location)
+		if length == month {
+			x.span.to = x.span.to.AddDate(0, 1, 0)
+		} else {
+			x.span.to = x.span.to.AddDate(0, 0, 1)
+		}
+	}
+	if m := amountInWords.FindStringSubmatch(dateInWords.ReplaceAllString(s, "")); m != nil {
+		v, ok := number(m[1])
+		x.amount, x.given = v*a.inUnit(m[2]), ok
+		switch p := strings.ToLower(m[3]); {
+		case p == "":
+			x.per = "total"
+		case p[0] == 'h':
+			x.per = "hour"
+		case p[0] == 'm':
+			x.per = "month"
+		default:
+			x.per = "day"
+		}
 	}
 	return x, x.span.from.Before(x.span.to)
 }

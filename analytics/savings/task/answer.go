@@ -88,10 +88,12 @@ func (a *answer) work() error {
 	}
 	var tables []*table
 	var parameters []byte
+	var unread []unreadFile
 	for _, n := range names {
 		b, ok := a.files[n]
 		if !ok {
-			return fmt.Errorf("case.json names the file %s, which is not in the folder", n)
+			unread = append(unread, unreadFile{n, fmt.Errorf("case.json names the file %s, which is not in the folder", n)})
+			continue
 		}
 		switch {
 		case strings.HasSuffix(n, ".json"):
@@ -99,7 +101,8 @@ func (a *answer) work() error {
 		case strings.HasSuffix(n, ".csv"):
 			t, err := readTable(n, b, a.c.Task.Location)
 			if err != nil {
-				return err
+				unread = append(unread, unreadFile{n, err})
+				continue
 			}
 			if t.unread > 0 {
 				a.warn("%s: %d cells are no number and count as missing", n, t.unread)
@@ -108,6 +111,9 @@ func (a *answer) work() error {
 		default:
 			a.ignore("file " + n)
 		}
+	}
+	if len(unread) > 0 && !a.many(tables) {
+		return unread[0].err
 	}
 	if len(tables) == 0 {
 		return errors.New("case.json names no CSV file")
@@ -118,8 +124,53 @@ func (a *answer) work() error {
 	if parameters != nil {
 		a.ignore("parameters of a task without registers")
 	}
-	return a.sites(tables)
+	if err := a.sites(tables); err != nil {
+		return err
+	}
+	a.unreadable(unread)
+	return nil
 }
+
+// unreadFile is a file of the task that is missing or no table.
+type unreadFile struct {
+	name string
+	err  error
+}
+
+// many says that a task asks of several files each by itself: the others are
+// answered when one cannot be read.
+func (a *answer) many(tables []*table) bool {
+	reporting := a.c.Task.Reporting.given()
+	for _, t := range tables {
+		_, role := roleOf(t.name)
+		reporting = reporting || role == "reporting"
+	}
+	return len(tables) > 3 || len(tables) > 1 && !reporting
+}
+
+// unreadable refuses files that cannot be read, each by its name.
+func (a *answer) unreadable(files []unreadFile) {
+	if len(files) == 0 {
+		return
+	}
+	flags, _ := a.out["flags"].(map[string]any)
+	if flags == nil {
+		flags = map[string]any{}
+		a.set("flags", flags)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.name, ".csv")
+		flags[name] = []string{Unreadable}
+		a.set(name, map[string]any{"sufficient": false, "n_valid_days": 0, "reasons": []string{Unreadable}})
+		a.warn("%v: the file is left out", f.err)
+	}
+	if n, ok := a.out["refused_files"].(int); ok {
+		a.set("refused_files", n+len(files))
+	}
+}
+
+// Unreadable is the reason of what cannot be read as a task or as a table.
+const Unreadable = "cannot_be_read"
 
 func hasRegisters(t *table) bool {
 	return slices.ContainsFunc(t.names, func(n string) bool {

@@ -27,6 +27,9 @@ const (
 	shortestBill   = 25 // days
 	longestMonthly = 35
 	longestBimonth = 70
+
+	wantedBillDays = 328 // of a baseline: nine tenths of a year
+	leastBillDays  = 255 // seven tenths, below which a season is not seen
 )
 
 // billing answers for invoices of unequal length: estimated ones are merged into
@@ -37,7 +40,7 @@ func (a *answer) billing(g *group) error {
 		a.set("sufficient", false)
 		return nil
 	}
-	base, report, err := a.bills(g.baseline, g, a.c.Task.Baseline)
+	base, report, err := a.bills(g.baseline, g, a.c.Task.Baseline, true)
 	if err != nil {
 		return err
 	}
@@ -46,8 +49,15 @@ func (a *answer) billing(g *group) error {
 		days += d
 	}
 	var flags []quality.Flag
-	if base.Len() < 9 || days < 328 {
-		flags = append(flags, quality.Flag{Reason: quality.TooFewDays, Refused: true, Text: fmt.Sprintf("%d invoices of %.0f days can be used: 9 and 328 days are needed", base.Len(), days)})
+	// Fewer days than CalTRACK asks for are a warning; too few to see a year are not.
+	need, short := 9, false
+	if report["longest_days"] == longestBimonth {
+		need = 5
+	}
+	if base.Len() < need || days < wantedBillDays {
+		short = true
+		flags = append(flags, quality.Flag{Reason: quality.TooFewDays, Refused: base.Len() < need || days < leastBillDays,
+			Text: fmt.Sprintf("%d invoices of %.0f days can be used: %d and %d days are needed", base.Len(), days, need, wantedBillDays)})
 	}
 	if base.Len() > 0 && constant(base.Energy) {
 		flags = append(flags, quality.Flag{Reason: quality.Constant, Refused: true, Text: "all invoices are equal"})
@@ -60,8 +70,8 @@ func (a *answer) billing(g *group) error {
 	}
 	refused := a.flags(flags)
 	a.set("dq", map[string]any{"baseline": report})
-	a.set(g.baseline.name, map[string]any{"sufficient": !refused, "n_valid_periods": base.Len(), "n_valid_days": int(days), "n_negative": report["negative"]})
-	a.set("sufficient", !refused)
+	a.set(g.baseline.name, map[string]any{"sufficient": !refused && !short, "n_valid_periods": base.Len(), "n_valid_days": int(days), "n_negative": report["negative"]})
+	a.set("sufficient", !refused && !short)
 	if refused {
 		return nil
 	}
@@ -83,11 +93,14 @@ func (a *answer) billing(g *group) error {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
 		return nil
 	}
-	rep, repReport, err := a.bills(g.reporting, g, period{})
+	rep, repReport, err := a.bills(g.reporting, g, period{}, false)
 	if err != nil {
 		return err
 	}
 	a.out["dq"].(map[string]any)["reporting"] = repReport
+	if n := repReport["missing"].(int) + len(repReport["without_temperature"].([]string)); n > 0 {
+		a.warn("%d invoices of the reporting period are missing, estimated, negative or without temperatures, and are not in the savings", n)
+	}
 	if rep.Len() == 0 {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Refused: true, Text: "no invoice of the reporting period can be used"}})
 		return nil
@@ -152,8 +165,9 @@ func (a *answer) billSavings(fit *baseline.Fit, base, rep *baseline.Frame) error
 }
 
 // bills makes the invoices of a table; those that reach beyond the period are left
-// out.
-func (a *answer) bills(t *table, g *group, p period) (*baseline.Frame, map[string]any, error) {
+// out, and of a baseline those too short or too long: a fit needs invoices of a kind,
+// the adjusted baseline has a value for any.
+func (a *answer) bills(t *table, g *group, p period, fit bool) (*baseline.Frame, map[string]any, error) {
 	value := t.value(a.c.Task.Candidates)
 	if value == "" {
 		return nil, nil, fmt.Errorf("%s: which column is the energy? Call it value", t.name)
@@ -189,7 +203,7 @@ func (a *answer) bills(t *table, g *group, p period) (*baseline.Frame, map[strin
 	}
 	merged := mergeEstimated(all)
 	longest := longestMonthly
-	if f := strings.ToLower(a.c.Task.Frequency + " " + a.c.Task.Rule); strings.Contains(f, "bimonth") || usualDays(merged) > 45 {
+	if f := strings.ToLower(a.c.Task.Frequency + " " + a.c.Task.Rule); strings.Contains(f, "bimonth") || irregular(merged) && !strings.Contains(f, "35") {
 		longest = longestBimonth
 	}
 	f := &baseline.Frame{Step: baseline.Period, Energy: []float64{}}
@@ -203,9 +217,9 @@ func (a *answer) bills(t *table, g *group, p period) (*baseline.Frame, map[strin
 			missing++
 		case p.given() && b.to.After(p.to):
 			beyond = append(beyond, name)
-		case n < shortestBill:
+		case fit && n < shortestBill:
 			short = append(short, name)
-		case n > longest && b.merged == 0 || n > longestBimonth:
+		case fit && (n > longest && b.merged == 0 || n > 2*longest):
 			long = append(long, name)
 		default:
 			temps, ok := dailyTemperatures(t, g, &b)
@@ -261,12 +275,18 @@ func mergeEstimated(all []bill) []bill {
 	return out
 }
 
-func usualDays(all []bill) int {
-	n := 0
+// irregular says that a tenth of the days or more would be lost with invoices of
+// more than a month: the limit of invoices of two months applies.
+func irregular(all []bill) bool {
+	days, long := 0, 0
 	for _, b := range all {
-		n += b.days()
+		n := b.days()
+		days += n
+		if n > longestMonthly && n <= longestBimonth && b.merged == 0 {
+			long += n
+		}
 	}
-	return n / max(len(all), 1)
+	return 10*long > days
 }
 
 // dailyTemperatures are those of a bill's days; nine tenths must be known, the

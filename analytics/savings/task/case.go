@@ -168,7 +168,18 @@ func (c *Case) statement(body map[string]json.RawMessage) error {
 	if t.Reporting, err = readPeriod(reporting, t.Location); err != nil {
 		return fmt.Errorf("case.json, task.reporting: %w", err)
 	}
+	t.Baseline.endAt(t.Blackout)
+	t.Baseline.endAt(t.Reporting)
+	t.Blackout.endAt(t.Reporting)
 	return nil
+}
+
+// endAt takes the end of a period as half-open when the next one begins on the day
+// that is written as its end.
+func (p *period) endAt(next period) {
+	if p.given() && next.given() && p.to.AddDate(0, 0, -1).Equal(next.from) {
+		p.to = next.from
+	}
 }
 
 // words is a string, or what else was given as its JSON text.
@@ -313,7 +324,7 @@ func readPeriod(v json.RawMessage, loc *time.Location) (period, error) {
 		}
 	}
 	if !from.Before(to) {
-		return period{}, fmt.Errorf("%s: the end is not after the beginning", v)
+		return period{}, fmt.Errorf("%s to %s: the end is not after the beginning", ends[0], ends[1])
 	}
 	return period{from, to}, nil
 }

@@ -161,6 +161,9 @@ func leastBIC(all []tried) (*baseline.Fit, error) {
 			best, least = t.fit, b
 		}
 	}
+	if best == nil {
+		return nil, errors.New("no model can be fitted: the values are not finite, or too great")
+	}
 	return best, nil
 }
 

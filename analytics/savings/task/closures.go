@@ -26,9 +26,10 @@ func closures(f *baseline.Frame, fit *baseline.Fit, c *calendarDays) [][2]int {
 	if err != nil {
 		return nil
 	}
+	level := levels(f.Energy, y)
 	var dev []float64
 	for i, v := range f.Energy {
-		if e := math.Abs(v - y[i]); !math.IsNaN(e) {
+		if e := math.Abs(v - level[i] - y[i]); !math.IsNaN(e) {
 			dev = append(dev, e)
 		}
 		if k := c.closure(f.Start[i]); k >= 0 {
@@ -37,7 +38,10 @@ func closures(f *baseline.Frame, fit *baseline.Fit, c *calendarDays) [][2]int {
 		}
 	}
 	limit := 3 * 1.4826 * quality.Median(dev)
-	low := func(i int) bool { return f.Energy[i] < closedShare*y[i] && y[i]-f.Energy[i] > limit }
+	low := func(i int) bool {
+		v := f.Energy[i] - level[i]
+		return v < closedShare*y[i] && y[i]-v > limit
+	}
 	var out [][2]int
 	for i := range f.Start {
 		if !low(i) {
@@ -62,6 +66,25 @@ func closures(f *baseline.Frame, fit *baseline.Fit, c *calendarDays) [][2]int {
 		}
 	}
 	return kept
+}
+
+// levels are the running medians of what a series uses above what is expected, over
+// two months: a change of level does not hide a closure.
+func levels(x, expected []float64) []float64 {
+	const around = 31
+	out := make([]float64, len(x))
+	for i := range x {
+		var over []float64
+		for k := max(i-around, 0); k < min(i+around+1, len(x)); k++ {
+			if e := x[k] - expected[k]; !math.IsNaN(e) {
+				over = append(over, e)
+			}
+		}
+		if len(over) > 0 {
+			out[i] = max(quality.Median(over), 0)
+		}
+	}
+	return out
 }
 
 // findClosures looks for closures of the baseline, and for those of the reporting

@@ -42,6 +42,12 @@ func (a *answer) sites(tables []*table) error {
 	for _, t := range tables {
 		value := t.value(a.c.Task.Candidates)
 		wide := a.wide(t)
+		if value != "" || wide != nil {
+			if t = t.without(a.c.Task.Blackout); len(t.time) == 0 {
+				a.warn("%s: nothing lies outside the blackout", t.name)
+				continue
+			}
+		}
 		switch {
 		case dateWord.MatchString(t.name) && value == "":
 			a.calendar.addTable(t)
@@ -151,21 +157,37 @@ func (a *answer) put(g *group, role string, t *table) error {
 			return err
 		}
 		g.baseline = t
-		if s.Reporting.given() {
-			if r := t.between(s.Reporting); len(r.time) > 0 {
+		base, report := s.periods()
+		if report.given() {
+			if r := t.between(report); len(r.time) > 0 {
 				g.reporting = r
 			}
 		}
-		if s.Baseline.given() {
-			g.baseline = t.between(s.Baseline)
-		} else if s.Reporting.given() && g.reporting != nil {
-			g.baseline = t.between(period{time.Time{}, s.Reporting.from})
+		if base.given() {
+			g.baseline = t.between(base)
+		} else if report.given() && g.reporting != nil {
+			g.baseline = t.between(period{time.Time{}, report.from})
 		}
 		if len(g.baseline.time) == 0 {
 			g.baseline = nil
 		}
 	}
 	return nil
+}
+
+// periods are the baseline and the reporting period; one that is not given is, by
+// CalTRACK 2.0, the 365 days that lie directly before or after the blackout.
+func (s *Statement) periods() (base, report period) {
+	base, report = s.Baseline, s.Reporting
+	if s.Blackout.given() {
+		if !base.given() {
+			base = period{s.Blackout.from.AddDate(0, 0, -365), s.Blackout.from}
+		}
+		if !report.given() {
+			report = period{s.Blackout.to, s.Blackout.to.AddDate(0, 0, 365)}
+		}
+	}
+	return base, report
 }
 
 // wide are the columns of a table of many meters side by side; nil for none.
@@ -263,7 +285,9 @@ func (a *answer) answerGroups(order []string, groups map[string]*group) error {
 	if control.baseline == nil {
 		control.baseline = main[0].baseline
 	}
-	b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: listed.own()}
+	plain := *a.c
+	plain.Task.NRA = nil // adjustments are those of the site
+	b := &answer{c: &plain, files: a.files, out: map[string]any{}, calendar: listed.own()}
 	if err := b.site(control); err != nil {
 		return fmt.Errorf("control: %w", err)
 	}

@@ -22,7 +22,7 @@ func (a *answer) sufficiency(groups []*group) error {
 		b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar.own()}
 		g.baseline = t
 		if err := b.site(g); err != nil {
-			b.flags([]quality.Flag{{Reason: "cannot_be_read", Refused: true, Text: err.Error()}})
+			b.flags([]quality.Flag{{Reason: Unreadable, Refused: true, Text: err.Error()}})
 			b.set("sufficient", false)
 		}
 		b.finish()

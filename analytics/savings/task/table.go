@@ -27,6 +27,7 @@ type table struct {
 	unread    int // cells that are no number
 	disorder  int // lines that come before the one above
 	naive     bool
+	clock     clock
 	next      bool // ends are the beginnings of the next line
 }
 
@@ -70,6 +71,7 @@ func readTable(name string, b []byte, loc *time.Location) (*table, error) {
 		}
 	}
 	take("time", timeNames)
+	t.guessTime(roles, b, r.Comma, loc)
 	if !slices.Contains(roles, "time") {
 		return nil, fmt.Errorf("%s: no column of time: one of %s", name, strings.Join(timeNames, ", "))
 	}
@@ -118,6 +120,7 @@ func (t *table) row(header, roles, rec []string, comma bool, loc *time.Location)
 		}
 		return ""
 	}
+	naive := false
 	for k := range header {
 		switch roles[k] {
 		case "time":
@@ -127,11 +130,7 @@ func (t *table) row(header, roles, rec []string, comma bool, loc *time.Location)
 			}
 			t.length = length
 			if s := cell(k); length == moment && !strings.HasSuffix(s, "Z") && !strings.ContainsAny(s[10:], "+-") {
-				// The hour that civil time has twice in autumn: the second one.
-				if n := len(t.time); n > 0 && !at.After(t.time[n-1]) && at.Add(time.Hour).Hour() == at.Hour() {
-					at = at.Add(time.Hour)
-				}
-				t.naive = true
+				naive, t.naive = true, true
 			}
 			t.time = append(t.time, at)
 		case "end":
@@ -162,7 +161,35 @@ func (t *table) row(header, roles, rec []string, comma bool, loc *time.Location)
 			t.columns[header[k]] = append(t.columns[header[k]], x)
 		}
 	}
+	if naive {
+		last := len(t.time) - 1
+		meter := ""
+		if t.meter != nil {
+			meter = t.meter[last]
+		}
+		t.time[last] = t.clock.tell(t.time[last], meter)
+	}
 	return nil
+}
+
+// guessTime takes the first column as the time, whatever its name, when no name of a
+// time is there and its first cell is one.
+func (t *table) guessTime(roles []string, b []byte, comma rune, loc *time.Location) {
+	if slices.Contains(roles, "time") || len(roles) == 0 {
+		return
+	}
+	r := csv.NewReader(bytes.NewReader(b))
+	r.FieldsPerRecord, r.Comma, r.TrimLeadingSpace = -1, comma, true
+	if _, err := r.Read(); err != nil {
+		return
+	}
+	rec, err := r.Read()
+	if err != nil || len(rec) == 0 {
+		return
+	}
+	if _, _, err := instant(rec[0], loc); err == nil {
+		roles[0] = "time"
+	}
 }
 
 func number(s string) (float64, bool) {
@@ -224,9 +251,23 @@ func (t *table) between(p period) *table {
 	return t.pick(rows)
 }
 
+// without is the table without the lines of a period.
+func (t *table) without(p period) *table {
+	if !p.given() {
+		return t
+	}
+	var rows []int
+	for i, at := range t.time {
+		if !p.holds(at) {
+			rows = append(rows, i)
+		}
+	}
+	return t.pick(rows)
+}
+
 var (
 	isTemperature = regexp.MustCompile(`(?i)^(t|temp|tout|t_out|t_ext|oat|temperature|température|air_temp.*|outdoor.*|.*temp.*)(_?(c|f|degc|degf|°c|°f))?$`)
-	isFahrenheit  = regexp.MustCompile(`(?i)(_f|degf|°f|fahrenheit)$`)
+	isFahrenheit  = regexp.MustCompile(`(?i)(_f|degf|°f|fahrenheit|temp_?f)$`)
 	isValue       = regexp.MustCompile(`(?i)^(value|energy|consumption|usage|use|load|eload|kwh|mwh|conso.*|.*_(kwh|mwh|m3|gj)|(gas|heat|electricity|elec|energy|value|load|consumption|usage).*)$`)
 )
 
