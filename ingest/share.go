@@ -119,7 +119,7 @@ func (p *pipeline) serve(ctx context.Context) (close func(), err error) {
 		wg.Wait()
 		// Calls still under way hold it.
 		p.settling.Lock()
-		p.settling.Unlock() //nolint:staticcheck // nothing to do but to wait
+		defer p.settling.Unlock()
 	}, nil
 }
 

@@ -163,7 +163,7 @@ func (c *Config) witnesses() (all []ledger.Witness, err error) {
 	for i, x := range c.Witnesses {
 		u, err := url.Parse(x.URL)
 		if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
-			return nil, fmt.Errorf("witnesses[%d].url: %q is not https://host/...", i, x.URL)
+			return nil, fmt.Errorf("witnesses[%d].url: %q is not an address like https://witness.example/add-checkpoint", i, x.URL)
 		}
 		w, err := ledger.ParseWitness(x.Key)
 		if err != nil {

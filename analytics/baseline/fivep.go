@@ -265,7 +265,7 @@ type bounds struct {
 	by      [][]float64
 	yy      []float64
 	total   float64
-	m, x    []float64 // room
+	m       []float64 // room
 }
 
 func newBounds(l *lane, low, up []gap) *bounds {

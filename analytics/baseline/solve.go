@@ -31,13 +31,11 @@ func leastSquares(x [][]float64, y, w []float64) solution {
 	}
 	z := room[:n]
 	copy(z, y)
-	if w != nil {
-		for i, v := range w {
-			s := math.Sqrt(v)
-			z[i] *= s
-			for j := range a {
-				a[j][i] *= s
-			}
+	for i, v := range w {
+		s := math.Sqrt(v)
+		z[i] *= s
+		for j := range a {
+			a[j][i] *= s
 		}
 	}
 	s := solution{coef: make([]float64, p), dropped: make([]bool, p)}

@@ -340,7 +340,7 @@ func (s *scaling) continuous(w window) bool {
 		return false
 	}
 	in := level(w.from, w.to) / w.factor
-	around := math.NaN()
+	var around float64
 	before, after := level(w.from-3*s.perDay, w.from), level(w.to, w.to+3*s.perDay)
 	switch {
 	case math.IsNaN(before):

@@ -258,7 +258,7 @@ type workspace struct {
 	a, b           []int32
 	queue          []int32
 	used           []bool
-	x, rest, u, v  []float64
+	x, rest, v     []float64
 	row, direction []float64
 	best           []float64
 	bestAt         []int32

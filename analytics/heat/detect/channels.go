@@ -32,7 +32,6 @@ var (
 	gasWords        = []string{"gas", "gaz", "burner", "bruleur", "furnace", "four", "fuel", "kiln", "touraille"}
 	exhaustWords    = []string{"exhaust", "buee", "extract", "vapo", "sechage"}
 	serverWords     = []string{"server", "datacent", "data_cent", "serveur", "it_load", "ups", "onduleur"}
-	waterWords      = []string{"effluent", "rejet", "waste", "discharge", "eaux_us", "condensat"}
 )
 
 // objects takes the channels apart. A channel of a declared asset, of a need, or

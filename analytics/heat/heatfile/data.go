@@ -117,7 +117,7 @@ type table struct {
 
 func (t *table) check() error {
 	if len(t.names) == 0 {
-		return errors.New("the header has no channels: want utc,channel,...")
+		return errors.New("the header has no channels: want utc and the channels' names")
 	}
 	if len(t.names) > maxChannels {
 		return fmt.Errorf("more than %d channels", maxChannels)

@@ -49,11 +49,7 @@ func (a *answer) sufficiency(groups []*group) error {
 				all = map[string]any{}
 				a.set("flags", all)
 			}
-			reasons := []string{}
-			for _, k := range sortedKeys(f) {
-				reasons = append(reasons, k)
-			}
-			all[name] = reasons
+			all[name] = sortedKeys(f)
 		}
 	}
 	a.set("refused_files", refused)
