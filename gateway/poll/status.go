@@ -7,6 +7,7 @@ import (
 
 	"github.com/thermie/thermie/batch"
 	"github.com/thermie/thermie/firmware-configs/profile"
+	"github.com/thermie/thermie/gateway/modbus"
 	"github.com/thermie/thermie/metering"
 )
 
@@ -133,7 +134,22 @@ func (w *Worker) check(ctx context.Context, m *member) Check {
 	if j.asked > 0 {
 		c.Latency = j.took / time.Duration(j.asked)
 	}
+	if j.answers == j.asked && j.asked > 0 {
+		d.priced(w.endpoint, c.Latency)
+	}
 	return c
+}
+
+// priced makes the cost model of a device of what it was just seen to take, for
+// the forecast.
+func (d *device) priced(e modbus.Endpoint, latency time.Duration) {
+	if e.Serial() {
+		latency = d.turnaround
+	}
+	if latency > 0 {
+		d.cost, d.planned = CostOf(e, latency), latency
+		clear(d.plans)
+	}
 }
 
 func (w *Worker) deviceOf(m *member) *device {

@@ -484,3 +484,21 @@ func TestReadOnce(t *testing.T) {
 		b.running.Unlock()
 	})
 }
+
+// TestForecast: the load that is foretold is that of a meter as it was just seen:
+// 3 requests of 100 ms each second, and on a line the turnaround besides the frames.
+func TestForecast(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := simple(3, 200)
+		b := newBench(t, overTCP, after(100*time.Millisecond, ramp), Meter{ID: "m", Unit: 1, Profile: p, Interval: time.Second})
+		require.InDelta(t, 0.012, b.Forecast(), 0.001, "what is usual")
+		b.ReadOnce(t.Context())
+		require.InDelta(t, 0.3, b.Forecast(), 0.001)
+
+		e := modbus.Endpoint{Type: modbus.RTU, Device: "/dev/x", Baud: 9600, Parity: "none", StopBits: 1, Timeout: time.Second}
+		frames := time.Duration(13+2*2)*e.Character() + e.Gap()
+		b = newBench(t, e, after(50*time.Millisecond+frames, ramp), Meter{ID: "m", Unit: 1, Profile: p, Interval: time.Second})
+		b.ReadOnce(t.Context())
+		require.InDelta(t, (3 * (50*time.Millisecond + frames + e.Gap())).Seconds(), b.Forecast(), 0.001)
+	})
+}
