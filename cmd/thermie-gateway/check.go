@@ -145,6 +145,9 @@ func judgeCheck(bus string, check poll.Check) (lines []checkLine) {
 		}
 		lines = append(lines, l)
 	}
+	if answered && check.Fault == metering.WordOrder { // which no single reading tells
+		lines = append(lines, checkLine{Bus: bus, Meter: check.Meter, Judgement: check.Detail})
+	}
 	if !answered && check.Err != nil { // one line says it
 		return []checkLine{{Bus: bus, Meter: check.Meter, Judgement: check.Err.Error()}}
 	}

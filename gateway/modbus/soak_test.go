@@ -33,7 +33,13 @@ func TestTenThousand(t *testing.T) {
 				fault = anyFault(r, m, 5)
 			}
 			s := &nasty{late: between(r, timeout+10*time.Millisecond, timeout+500*time.Millisecond), fault: fault}
-			trials = append(trials, &trial{device: s, line: m.line(t, s, timeout, quiet), reads: reads, units: 2, seed: uint64(i)})
+			line := m.line(t, s, timeout, quiet)
+			if i%2 == 1 {
+				for u := range 3 {
+					line.SetTimeout(byte(u), timeout/3) // as if tuned too short
+				}
+			}
+			trials = append(trials, &trial{device: s, line: line, reads: reads, units: 2, seed: uint64(i)})
 		}
 		t.Run(string(m), func(t *testing.T) {
 			begin := time.Now()

@@ -153,6 +153,9 @@ func TestWordOrder(t *testing.T) {
 		fault, detail := b.status(t, "m")
 		require.Equal(t, "word_order", fault, detail)
 		require.Contains(t, detail, "in the order CDAB")
+		check := b.ReadOnce(t.Context())[0]
+		require.Equal(t, metering.WordOrder, check.Fault)
+		require.Equal(t, detail, check.Detail)
 	})
 }
 

@@ -96,6 +96,10 @@ type Check struct {
 	Readings []metering.Reading
 	Err      error         // the first request that failed; nil when all were answered
 	Latency  time.Duration // mean time of a request
+	// Fault names what ails the meter as far as one look can tell; Detail says it in
+	// words. "" when nothing does.
+	Fault  metering.Reason
+	Detail string
 }
 
 // ReadOnce reads each meter once, now, in the order of the configuration, and
@@ -131,6 +135,11 @@ func (w *Worker) check(ctx context.Context, m *member) Check {
 	defer w.mu.Unlock()
 	c := Check{Meter: m.ID, Readings: j.readings(now), Err: j.err()}
 	w.judge(j, c.Readings, now)
+	for _, part := range parts {
+		if part.fault != "" && c.Fault == "" {
+			c.Fault, c.Detail = part.fault, part.detail
+		}
+	}
 	if j.asked > 0 {
 		c.Latency = j.took / time.Duration(j.asked)
 	}
