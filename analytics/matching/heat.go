@@ -1,8 +1,10 @@
 package matching
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/thermie/thermie/analytics/heat"
 	"github.com/thermie/thermie/analytics/pinch"
@@ -168,4 +170,52 @@ func (p *Problem) UpperBound() (float64, error) {
 // exchange is the power that a pair alone exchanges in a step in which both run.
 func exchange(s, d *Stream, gain float64, i int) float64 {
 	return pinch.Exchange(s.KW[i]*gain, s.HighC[i], s.LowC[i], d.KW[i], d.HighC[i], d.LowC[i])
+}
+
+// Limit says what limits a pair that stands alone: the share of the hours in
+// which both run that temperature limits it, and there the shifted temperature of
+// the pinch, a mean weighted by the need; NaN if temperature never does.
+func (p *Problem) Limit(source, sink int) (share, pinchC float64) {
+	s, d, gain := &p.Sources[source], &p.Sinks[sink], p.Gain[source][sink]
+	var both, limited, weight, sum float64
+	for i := range p.Steps {
+		if !s.running(i) || !d.running(i) {
+			continue
+		}
+		both++
+		if _, at := pinch.ExchangePinch(s.KW[i]*gain, s.HighC[i], s.LowC[i], d.KW[i], d.HighC[i], d.LowC[i]); !math.IsNaN(at) {
+			limited++
+			weight += d.KW[i]
+			sum += float64(d.KW[i] * at)
+		}
+	}
+	if limited == 0 {
+		return 0, math.NaN()
+	}
+	return limited / both, sum / weight
+}
+
+// Curves are the temperature-heat diagram of a pair in its median hour of both
+// running: the hot stream after the losses of the way, and the cold one placed so
+// that the curves overlap by what is exchanged; kW and shifted degC.
+func (p *Problem) Curves(source, sink int) (hot, cold [][2]float64, pinchC float64) {
+	s, d, gain := &p.Sources[source], &p.Sinks[sink], p.Gain[source][sink]
+	type moment struct {
+		step int
+		kw   float64
+	}
+	var all []moment
+	for i := range p.Steps {
+		if s.running(i) && d.running(i) {
+			all = append(all, moment{i, exchange(s, d, gain, i)})
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, math.NaN()
+	}
+	slices.SortFunc(all, func(a, b moment) int { return cmp.Or(cmp.Compare(a.kw, b.kw), cmp.Compare(a.step, b.step)) })
+	i := all[len(all)/2].step
+	given, wanted := s.KW[i]*gain, d.KW[i]
+	kw, at := pinch.ExchangePinch(given, s.HighC[i], s.LowC[i], wanted, d.HighC[i], d.LowC[i])
+	return [][2]float64{{0, s.LowC[i]}, {given, s.HighC[i]}}, [][2]float64{{given - kw, d.LowC[i]}, {given - kw + wanted, d.HighC[i]}}, at
 }

@@ -82,6 +82,17 @@ func TestFourWeeks(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, bound, plan.DeliveredMWh)
 
+	// The furnace's flue limits the heat network by amount alone, the compressors' oil
+	// by temperature.
+	share, _ := p.Limit(2, 4)
+	require.Less(t, share, 0.05)
+	share, at := p.Limit(0, 4)
+	require.Greater(t, share, 0.9)
+	require.InDelta(t, 62.5, at, 1, "what is colder than the return of the network is of no use")
+	hot, cold, _ := p.Curves(0, 4)
+	require.Len(t, hot, 2)
+	require.Less(t, cold[0][0], hot[1][0], "the curves overlap")
+
 	stores := []Store{{0, 0.003}, {5000, 0.003}, {20000, 0.003}, {60000, 0.003}}
 	got := p.Storage(6, 4, stores)
 	require.InDelta(t, want.Storage.Level, got.LevelC, 0.5)

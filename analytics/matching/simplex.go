@@ -95,11 +95,15 @@ func (n *network) primal(b *basis, limit []float64, w *workspace) (pivots int, e
 		if err := n.refactor(b, w); err != nil {
 			return pivots, err
 		}
-		if !b.values(limit, w.x, w.rest) {
+		// Amounts are carried from pivot to pivot, and computed anew now and then.
+		if pivots%32 == 0 && !b.values(limit, w.x, w.rest) {
 			return pivots, errNumbers
 		}
 		enter, ok := n.enter(b, w, pivots > 40+8*size)
 		if !ok {
+			if !b.values(limit, w.x, w.rest) {
+				return pivots, errNumbers
+			}
 			return pivots, nil
 		}
 		if pivots++; pivots > 400+60*size {
@@ -127,6 +131,10 @@ func (n *network) primal(b *basis, limit []float64, w *workspace) (pivots int, e
 		if leave < 0 {
 			return pivots, errNumbers // limits are finite: this cannot be
 		}
+		for k, d := range w.direction {
+			w.x[k] -= least * d
+		}
+		w.x[leave] = least
 		b.columns[leave] = enter
 	}
 }
@@ -137,10 +145,10 @@ func (n *network) restore(b *basis, limit []float64, w *workspace) (pivots int, 
 	size := len(n.nodes)
 	w.x, w.rest, w.row = grow(w.x, size), grow(w.rest, size), grow(w.row, size)
 	tolerance := amountTolerance * (1 + largest(limit))
+	if err := n.refactor(b, w); err != nil {
+		return pivots, err
+	}
 	for {
-		if err := n.refactor(b, w); err != nil {
-			return pivots, err
-		}
 		if !b.values(limit, w.x, w.rest) {
 			return pivots, errNumbers
 		}
@@ -151,7 +159,7 @@ func (n *network) restore(b *basis, limit []float64, w *workspace) (pivots int, 
 			}
 		}
 		if leave < 0 {
-			return pivots, nil
+			return pivots, n.refactor(b, w)
 		}
 		if pivots++; pivots > 20+size {
 			return pivots, errors.New("too many pivots")
@@ -164,18 +172,40 @@ func (n *network) restore(b *basis, limit []float64, w *workspace) (pivots int, 
 		}, w.row) {
 			return pivots, errNumbers
 		}
-		enter, ok := n.replace(b, w.row)
+		enter, ok := n.replace(b, w)
 		if !ok {
 			return pivots, errNumbers // the empty plan is feasible: this cannot be
 		}
+		// Prices move along the row until the entering column pays just its worth.
+		alpha, worth := enter.a*w.row[enter.from], enter.cost-enter.a*b.prices[enter.from]
+		if enter.to >= 0 {
+			alpha += w.row[enter.to]
+			worth -= b.prices[enter.to]
+		}
+		for k, r := range w.row {
+			b.prices[k] += worth / alpha * r
+		}
 		b.columns[leave] = enter
+		if !b.factor(w) {
+			return pivots, errNumbers
+		}
 	}
 }
 
 // replace finds the column that takes the place of a leaving one at the least
 // loss of worth.
-func (n *network) replace(b *basis, row []float64) (column, bool) {
-	u := b.prices
+func (n *network) replace(b *basis, w *workspace) (column, bool) {
+	u, row := b.prices, w.row
+	// The least of the row over each stream tells which pairs cannot come in.
+	w.best = grow(w.best, len(n.bySink)+int(n.sourceCount))
+	for s := range w.best {
+		w.best[s] = 0
+	}
+	for k, r := range row {
+		if s := n.nodes[k].stream; r < w.best[s] {
+			w.best[s] = r
+		}
+	}
 	var best column
 	least, pivot := math.Inf(1), 0.0
 	try := func(worth, alpha float64) bool {
@@ -197,7 +227,14 @@ func (n *network) replace(b *basis, row []float64) (column, bool) {
 	for k := range n.byPair {
 		a := &n.byPair[k]
 		inverse := 1 / a.gain
+		least := w.best[n.nodes[a.to[0]].stream]
+		if w.best[n.nodes[a.from[0]].stream]*inverse+least >= -pivotTolerance {
+			continue
+		}
 		for f, i := range a.from {
+			if row[i]*inverse+least >= -pivotTolerance {
+				continue
+			}
 			ri, ui := row[i]*inverse, u[i]*inverse
 			for _, j := range a.to[a.start[f]:] {
 				if alpha := ri + row[j]; alpha < -pivotTolerance && try(a.weight-ui-u[j], alpha) {

@@ -159,3 +159,19 @@ func BenchmarkCascade64(b *testing.B) {
 		}
 	}
 }
+
+// The limiting temperature of a pair is named; where amounts limit, none is.
+func TestExchangePinch(t *testing.T) {
+	kw, at := ExchangePinch(100, 80, 40, 100, 60, 20) // warm enough everywhere
+	require.Equal(t, 100.0, kw)
+	require.True(t, math.IsNaN(at))
+	kw, at = ExchangePinch(50, 80, 40, 100, 40, 20) // too little
+	require.Equal(t, 50.0, kw)
+	require.True(t, math.IsNaN(at))
+	kw, at = ExchangePinch(100, 60, 20, 100, 80, 20) // the need's upper third is too hot
+	require.InDelta(t, 66.667, kw, 0.001)
+	require.Equal(t, 60.0, at)
+	kw, at = ExchangePinch(100, 30, 20, 100, 80, 40) // too cold
+	require.Zero(t, kw)
+	require.Equal(t, 30.0, at, "all that is wanted lies above what there is")
+}

@@ -102,6 +102,9 @@ func (a *matchAnswer) document() map[string]any {
 			alone[name] = map[string]any{"L_km": milli(x.KM), "delivered_MWh": milli(x.MWh), "hours": milli(x.Hours), "share_of_demand": round(x.Share, 1e4),
 				"annual_balance_bound_MWh": milli(x.BalanceMWh), "coincidence": round(x.MWh/x.BalanceMWh, 1e4), "peak_kW": milli(x.PeakKW),
 				"source_grade": source, "demand_grade": demand, "status": status}
+			if share, at := p.Limit(x.Source, x.Demand); share > 0 {
+				alone[name].(map[string]any)["limited_by_temperature"] = map[string]any{"share_of_hours": round(share, 1e4), "pinch_shifted_degC": round(at, 10)}
+			}
 			stores := make([]matching.Store, 0, len(a.options.stores))
 			for _, kwh := range a.options.stores {
 				stores = append(stores, matching.Store{CapacityKWh: kwh, LossPerHour: storeLossPerHour})
@@ -277,5 +280,25 @@ func (a *matchAnswer) charts() []plot.Chart {
 		{Name: "delivered, optimum", Points: daily(func(i int) float64 { return a.plan.ByStepKW[i] })},
 		{Name: "delivered, built", Points: daily(func(i int) float64 { return a.chosen.ByStepKW[i] })},
 	}}
-	return []plot.Chart{bars, days}
+	return append([]plot.Chart{bars, days}, a.diagrams()...)
+}
+
+// diagrams draw temperature against heat for each pair of the network.
+func (a *matchAnswer) diagrams() []plot.Chart {
+	var out []plot.Chart
+	for s, row := range a.network.Open {
+		for d, open := range row {
+			if !open {
+				continue
+			}
+			hot, cold, at := a.problem.Curves(s, d)
+			c := plot.Chart{Title: a.name(s, d) + ", its median moment", XLabel: "Heat, kW (after losses of the way)", YLabel: "Shifted temperature, °C",
+				Lines: []plot.Line{{Name: "source", Points: hot}, {Name: "need", Points: cold}}}
+			if !math.IsNaN(at) {
+				c.Marks = []plot.Mark{{Y: at, Text: fmt.Sprintf("pinch %.1f °C", at)}}
+			}
+			out = append(out, c)
+		}
+	}
+	return out
 }
