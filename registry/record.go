@@ -105,3 +105,17 @@ func (r *Registry) AuditTrail(ctx context.Context, max int) ([]Act, error) {
 	}, "SELECT at, who, what, subject, detail FROM audit ORDER BY id DESC LIMIT ?", max)
 	return all, wrap(err, "audit trail")
 }
+
+// NumberedAct is an act with its number in the audit trail: 1, 2, 3 ...
+type NumberedAct struct {
+	Number int64
+	Act
+}
+
+// ActsAfter returns the acts with numbers above number, in their order, at most max.
+func (r *Registry) ActsAfter(ctx context.Context, number int64, max int) ([]NumberedAct, error) {
+	all, err := list(ctx, r.db, func(s scanner) (a NumberedAct, err error) {
+		return a, s.Scan(&a.Number, instant{&a.At}, &a.Who, &a.What, &a.Subject, &a.Detail)
+	}, "SELECT id, at, who, what, subject, detail FROM audit WHERE id > ? ORDER BY id LIMIT ?", number, max)
+	return all, wrap(err, "audit trail after %d", number)
+}

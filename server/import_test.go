@@ -87,13 +87,20 @@ func TestImport(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []string{"0", "3600000", "10800000", "12600000"}, points(4))
-	for e, err := range s.Ledger().Entries(ctx, 0, 1) {
+	batches := 0
+	for e, err := range s.Ledger().Entries(ctx, 0, s.Ledger().Size()) {
 		require.NoError(t, err)
+		if d, err := batch.OpenDocument(e.Data, nil); err == nil {
+			require.Equal(t, actKind, d.Kind)
+			continue
+		}
+		batches++
 		leaf, err := batch.Open(e.Data, s.Registry().Keys(ctx))
 		require.NoError(t, err)
 		require.Equal(t, batch.Imported, leaf.Origin)
 		require.Equal(t, "import-enedis", leaf.Gateway)
 	}
+	require.Equal(t, 2, batches)
 
 	// What is not the importer's is refused, and so is who is no importer.
 	o.Meter = "fonderie-heat"

@@ -64,6 +64,7 @@ func (s *Server) Run(ctx context.Context) error {
 		start("ingest", func(ctx context.Context) error { return s.receive(ctx, chains, broker) })
 		start("store", s.follow)
 		start("sealing", s.sealClosedQuarters)
+		start("audit trail", s.recordActs)
 		if len(s.o.Config.Witnesses) > 0 {
 			start("witnesses", s.cosign)
 		}

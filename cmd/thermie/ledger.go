@@ -15,6 +15,7 @@ import (
 	"github.com/thermie/thermie/ledger"
 	"github.com/thermie/thermie/pki"
 	"github.com/thermie/thermie/proof"
+	"github.com/thermie/thermie/server"
 )
 
 func ledgerCommand() *cobra.Command {
@@ -44,6 +45,39 @@ folder). "check" may run beside an idle server; "prove" needs the server to be s
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(c *cobra.Command, args []string) error { return proveLeaf(c, dir, keysPath, args[0]) },
 	})
+	c.AddCommand(ledgerActsCommand())
+	return c
+}
+
+func ledgerActsCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "acts",
+		Short: "Compare the audit trail with what the ledger has of it",
+		Long: `Each line of the audit trail enters the ledger within seconds, by its hash. This finds lines
+that were changed, taken out or put in afterwards. The server must be stopped.`,
+		Example: `  thermie ledger acts --config /etc/thermie/server.yaml`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			conf, err := loadServerConfig(path)
+			if err != nil {
+				return err
+			}
+			a, err := server.CheckActs(c.Context(), conf)
+			if err != nil {
+				return err
+			}
+			for _, f := range a.Faults {
+				fmt.Fprintln(c.OutOrStdout(), f)
+			}
+			if len(a.Faults) > 0 {
+				return fmt.Errorf("the audit trail is not what the ledger has: %d lines differ", len(a.Faults))
+			}
+			fmt.Fprintf(c.OutOrStdout(), "audit trail: %d lines proved, %d wait for the ledger\n", a.Proved, a.Waiting)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&path, "config", "", "the server's configuration file")
 	return c
 }
 
