@@ -13,6 +13,7 @@ import (
 type object struct {
 	site, name string
 	vars       map[string]string // variable ("P", "V", "T_hot", "O2") to channel
+	declared   bool              // a card or a need reads one of its channels
 }
 
 // is says whether the object's name has one of the words.
@@ -32,16 +33,15 @@ var (
 	gasWords        = []string{"gas", "gaz", "burner", "bruleur", "furnace", "four", "fuel", "kiln", "touraille"}
 	exhaustWords    = []string{"exhaust", "buee", "extract", "vapo", "sechage"}
 	serverWords     = []string{"server", "datacent", "data_cent", "serveur", "it_load", "ups", "onduleur"}
+	coolerWords     = []string{"cool", "refroid", "aeroref", "aéroréf", "tower", "tour", "condens", "reject", "rejet", "waste", "fatale"}
 )
 
-// objects takes the channels apart. A channel of a declared asset, of a need, or
-// of the weather is left out.
+// objects takes the channels apart. One of whose channels a card, a need or the
+// weather is made is declared.
 func objects(g *heat.Grid, declared map[string]bool) []*object {
 	names := make([]string, 0, len(g.Channels))
 	for n := range g.Channels {
-		if !declared[n] {
-			names = append(names, n)
-		}
+		names = append(names, n)
 	}
 	sort.Strings(names)
 	byName := map[string]*object{}
@@ -59,6 +59,7 @@ func objects(g *heat.Grid, declared map[string]bool) []*object {
 			out = append(out, o)
 		}
 		o.vars[variable] = n
+		o.declared = o.declared || declared[n]
 	}
 	return out
 }

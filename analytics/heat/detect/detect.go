@@ -73,7 +73,8 @@ type finder struct {
 	gasSites map[string]bool
 }
 
-// Find looks at every channel that no card and no need reads.
+// Find looks at every object none of whose channels a card or a need reads; what
+// those tell of is still used beside it.
 func Find(g *heat.Grid, faults []heat.Fault, o Options) ([]Finding, error) {
 	if o.LeastKW == 0 {
 		o.LeastKW = 20
@@ -115,16 +116,21 @@ func Find(g *heat.Grid, faults []heat.Fault, o Options) ([]Finding, error) {
 func (o *object) power() string { return o.vars["P"] }
 
 func (f *finder) look(o *object) error {
+	if o.declared {
+		return nil
+	}
 	flow, hot, cold, isLoop := o.loop()
 	switch {
 	case isLoop:
 		return f.loop(o, flow, hot, cold)
 	case o.vars["V"] != "" && o.vars["T"] != "":
 		return f.effluent(o)
-	case o.vars["T"] != "":
+	case o.vars["T"] != "" && o.vars["Q"] == "":
 		return f.hotGas(o)
 	case o.vars["Q"] != "" && o.is(chilledWords...):
 		return f.condenser(o, []string{o.vars["Q"]}, "Q=Q_cold+P_el", daily(f.g, f.g.Channels[o.vars["Q"]]))
+	case o.vars["Q"] != "":
+		return f.heatMeter(o)
 	case o.vars["P"] != "" && o.is(compressorWords...):
 		return f.propose(o, Power, heat.Card{Kind: "oil_injected_compressor", Type: "oil-injected compressor", Signals: []string{o.vars["P"]}, Rule: "Q=0.72*P", THot: "75", TCold: "45"},
 			metering.Text{FR: "puissance d'un compresseur : 72 % repartent par l'huile", EN: "power of a compressor: 72 % leave with the oil"})
@@ -185,6 +191,40 @@ func (f *finder) loop(o *object, flow, hot, cold string) error {
 	return f.propose(o, p, c, why)
 }
 
+// heatMeter takes a heat meter that gives its power only: one that tells both
+// temperatures, or is named as a cooler. Without temperatures its heat has no band.
+func (f *finder) heatMeter(o *object) error {
+	hot, cold := o.vars["T_hot"], o.vars["T_cold"]
+	if hot == "" {
+		hot, cold = o.vars["T_flow"], o.vars["T_return"]
+	}
+	if o.is(usefulWords...) || (hot == "" || cold == "") && !o.is(coolerWords...) {
+		return nil
+	}
+	c := heat.Card{Type: "cooling loop", Signals: []string{o.vars["Q"]}, Rule: "Q=Q_loop", THot: hot, TCold: cold}
+	s, err := heat.Sources(f.g, []heat.Card{c}, nil)
+	if err != nil {
+		return fmt.Errorf("detection: %w", err)
+	}
+	kw := daily(f.g, s[0].KW)
+	if hot != "" && s[0].HighC < 20 {
+		return f.condenser(o, []string{o.vars["Q"]}, "Q=Q_cold+P_el", kw)
+	}
+	if hot != "" && f.isNeed(o, &s[0], kw, hot) || hot == "" && f.followsCold(kw) {
+		return nil
+	}
+	return f.propose(o, Loop, c, metering.Text{FR: "un compteur de chaleur sur un refroidisseur", EN: "a heat meter on a cooler"})
+}
+
+// followsCold says whether there is more heat when it is cold.
+func (f *finder) followsCold(kw []float64) bool {
+	if f.outdoor == nil {
+		return false
+	}
+	_, r := line(f.outdoor, kw)
+	return r < -0.6
+}
+
 // short is the variable of a channel, as a rule writes it.
 func short(channel string) string {
 	_, v := heat.ChannelParts(channel)
@@ -193,10 +233,10 @@ func short(channel string) string {
 
 // isNeed says whether a loop carries useful heat.
 func (f *finder) isNeed(o *object, s *heat.Source, kw []float64, hot string) bool {
+	if f.followsCold(kw) {
+		return true
+	}
 	if f.outdoor != nil {
-		if _, r := line(f.outdoor, kw); r < -0.6 {
-			return true // more heat when it is cold
-		}
 		running := slices.Clone(f.g.Channels[hot])
 		for i := range running {
 			if !(s.KW[i] > 0.05*s.P95KW) {

@@ -14,15 +14,16 @@ import (
 	"github.com/thermie/thermie/analytics/heat"
 )
 
-// years is how many seeds a test tries: 2, or THERMIE_SEEDS of them.
-func years(t *testing.T) uint64 {
+// years is how many seeds a test tries, and the step: 2 at half-hours, or THERMIE_SEEDS at ten
+// minutes.
+func years(t *testing.T) (uint64, time.Duration) {
 	t.Helper()
 	if s := os.Getenv("THERMIE_SEEDS"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)
-		return uint64(n)
+		return uint64(n), 10 * time.Minute
 	}
-	return 2
+	return 2, 30 * time.Minute
 }
 
 // The same seed makes the same year, and rules run on it give the truth.
@@ -43,8 +44,9 @@ func TestTruth(t *testing.T) {
 func TestFaultsFound(t *testing.T) {
 	put, found, alarms, wrong := 0, 0, 0, 0
 	worst := 0.0
-	for seed := range years(t) {
-		y := Make(seed, Options{Faults: 6})
+	seeds, step := years(t)
+	for seed := range seeds {
+		y := Make(seed, Options{Faults: 6, Step: step})
 		var cards []heat.Card
 		for _, a := range y.Assets {
 			cards = append(cards, a.Card)
