@@ -152,6 +152,9 @@ func resolve(name string, signals []signal, taken map[string]bool) (string, bool
 		}
 		return "", false
 	}
+	if ch, ok := pick(func(s signal) bool { return s.channel == name }); ok {
+		return ch, true
+	}
 	if ch, ok := pick(func(s signal) bool { return s.name == name && !taken[s.channel] }); ok {
 		return ch, true
 	}

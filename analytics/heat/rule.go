@@ -16,9 +16,10 @@ import (
 //	T_after=T-Q_rec/(V*1.16111); Q=V*1.16111*(T_after-22)
 //	Siegert, natural gas A2=0.66 B=0.009, O2=8% vol dry; Q=P_gas*(A2/(21-O2)+B)/100*(T_flue-130) if T_flue>130 else 0
 //
-// Words around the assignments are comments. Operators are + - * / and the
-// comparisons < <= > >= ==; "x if condition else y" chooses; the functions are
-// min, max, clip, abs.
+// Words around the assignments, and words in brackets behind them, are comments.
+// Operators are + - * / (also · × −), the comparisons < <= > >= == (also ≤ ≥), "and",
+// "or"; "72 % of P" is a share; "x if condition else y" chooses; the functions are
+// min, max, clip, abs. A constant may stand behind the formula that uses it.
 type Rule struct {
 	text   string
 	names  []string // assigned, in order
@@ -30,13 +31,16 @@ const maxRule = 2000
 
 var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*=`)
 
+// plainSigns are the signs of print, as the formulas have them.
+var plainSigns = strings.NewReplacer("·", "*", "×", "*", "−", "-", "–", "-", "≤", "<=", "≥", ">=")
+
 // ParseRule reads a rule. It must assign something.
 func ParseRule(text string) (*Rule, error) {
 	if len(text) > maxRule {
 		return nil, fmt.Errorf("rule of %d characters: more than %d", len(text), maxRule)
 	}
 	r := &Rule{text: text}
-	for _, part := range strings.Split(text, ";") {
+	for _, part := range strings.Split(plainSigns.Replace(text), ";") {
 		var marks [][]int
 		for _, m := range assignment.FindAllStringSubmatchIndex(part, -1) {
 			// "==" , "<=" and ">=" are comparisons.
@@ -61,7 +65,44 @@ func ParseRule(text string) (*Rule, error) {
 	if len(r.names) == 0 {
 		return nil, fmt.Errorf("rule %q: assigns nothing; want for example Q=0.72*P", text)
 	}
+	r.order()
 	return r, nil
+}
+
+// order puts every assignment behind those that it uses, where each name is
+// assigned once and no circle stands in the way.
+func (r *Rule) order() {
+	at := map[string]int{}
+	for i, n := range r.names {
+		if _, twice := at[n]; twice {
+			return
+		}
+		at[n] = i
+	}
+	placed := make([]bool, len(r.names))
+	var names []string
+	var bodies []node
+	for len(names) < len(r.names) {
+		next := -1
+		for i, b := range r.bodies {
+			ready := !placed[i]
+			walk(b, func(v *variable) {
+				if j, ok := at[v.name]; ok && !placed[j] {
+					ready = false
+				}
+			})
+			if ready {
+				next = i
+				break
+			}
+		}
+		if next < 0 {
+			return
+		}
+		placed[next] = true
+		names, bodies = append(names, r.names[next]), append(bodies, r.bodies[next])
+	}
+	r.names, r.bodies = names, bodies
 }
 
 // inputs lists the names that the rule reads and does not assign before, in
@@ -94,7 +135,7 @@ type (
 		at   *float64
 	}
 	binary struct {
-		op   byte // + - * / < > l(<=) g(>=) =
+		op   byte // + - * / < > l(<=) g(>=) = & |
 		a, b node
 	}
 	choice struct{ yes, cond, no node }
@@ -134,6 +175,10 @@ func (n *binary) eval() float64 {
 		is = a >= b
 	case '=':
 		is = a == b
+	case '&':
+		is = a != 0 && b != 0
+	case '|':
+		is = a != 0 || b != 0
 	}
 	if is {
 		return 1
@@ -204,6 +249,9 @@ type parser struct {
 	depth int
 }
 
+// percentOf makes a number a share of what follows: "72 % of P".
+var percentOf = regexp.MustCompile(`^\s*%\s*of\b\s*`)
+
 var token = regexp.MustCompile(`^\s*([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+|[A-Za-z_][A-Za-z0-9_.]*|<=|>=|==|[-+*/()<>,%])`)
 
 func (p *parser) peek() string {
@@ -224,9 +272,12 @@ func (p *parser) next() string {
 	return t
 }
 
+// remark is a comment in brackets at the end of a formula: two words or more.
+var remark = regexp.MustCompile(`\s\([A-Za-z]+(?:[ ,]+[A-Za-z]+)+\)\s*$`)
+
 // parseFormula reads one formula; what follows it may only be words.
 func parseFormula(text string) (node, error) {
-	p := &parser{rest: text}
+	p := &parser{rest: remark.ReplaceAllString(plainSigns.Replace(text), "")}
 	n, err := p.choice()
 	if err != nil {
 		return nil, err
@@ -252,12 +303,12 @@ func (p *parser) choice() (node, error) {
 		return nil, errors.New("nested too deeply")
 	}
 	defer func() { p.depth-- }()
-	yes, err := p.comparison()
+	yes, err := p.either()
 	if err != nil || p.peek() != "if" {
 		return yes, err
 	}
 	p.next()
-	cond, err := p.comparison()
+	cond, err := p.either()
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +320,26 @@ func (p *parser) choice() (node, error) {
 		return nil, err
 	}
 	return &choice{yes, cond, no}, nil
+}
+
+func (p *parser) either() (node, error) { return p.words("or", '|', p.both) }
+
+func (p *parser) both() (node, error) { return p.words("and", '&', p.comparison) }
+
+func (p *parser) words(word string, op byte, operand func() (node, error)) (node, error) {
+	a, err := operand()
+	if err != nil {
+		return nil, err
+	}
+	for p.peek() == word {
+		p.next()
+		b, err := operand()
+		if err != nil {
+			return nil, err
+		}
+		a = &binary{op, a, b}
+	}
+	return a, nil
 }
 
 func (p *parser) comparison() (node, error) {
@@ -333,6 +404,11 @@ func (p *parser) factor() (node, error) {
 		f, err := strconv.ParseFloat(t, 64)
 		if err != nil {
 			return nil, fmt.Errorf("number %q: %w", t, err)
+		}
+		if m := percentOf.FindString(p.rest); m != "" {
+			p.rest = p.rest[len(m):]
+			n, err := p.factor()
+			return &binary{'*', number(f / 100), n}, err
 		}
 		return number(f), nil
 	case t == "":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/thermie/thermie/calendar"
@@ -153,11 +154,10 @@ func (s *Source) figures(g *Grid) {
 	slices.Sort(valid)
 	s.P50KW, s.P90KW, s.P95KW = quantile(valid, 0.5), quantile(valid, 0.1), quantile(valid, 0.95)
 	s.MaxKW = valid[len(valid)-1]
-	for i, q := range s.KW {
-		if s.State[i] != Unknown && q > 0.2*s.P95KW {
-			s.Hours += g.hours()
-		}
-	}
+	// What is filled is a mean of like times: of a source that comes and goes it would
+	// count too many hours, so these follow from the readings.
+	above := len(valid) - sort.Search(len(valid), func(i int) bool { return valid[i] > 0.2*s.P95KW })
+	s.Hours = g.hours() * float64(above) * float64(s.Known) / float64(s.Valid)
 	if s.Coverage < 0.8 {
 		s.Flags = append(s.Flags, fmt.Sprintf("only %.0f %% of the time is measured", 100*s.Coverage))
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/thermie/thermie/analytics/pinch"
 )
@@ -61,9 +63,39 @@ type Need struct {
 }
 
 var (
-	seasonal = regexp.MustCompile(`^\s*([-0-9.]+) from .*\(doy (\d+)\).*\(doy<(\d+)\).*else ([-0-9.]+)\s*$`)
-	pairOf   = regexp.MustCompile(`^\s*([-0-9.]+) / ([-0-9.]+) same dates\s*$`)
+	seasonal = regexp.MustCompile(`^\s*([-0-9.]+) from ([A-Za-z]+ \d+)(?: \(doy (\d+)\))? to ([A-Za-z]+ \d+)(?: \(doy ?< ?(\d+)\))?,? else ([-0-9.]+)\s*$`)
+	pairOf   = regexp.MustCompile(`^\s*([-0-9.]+) / ([-0-9.]+),? same dates\s*$`)
 )
+
+// season makes a condition of the dates of a seasonal temperature, such as "90
+// from Oct 1 (doy 274) to Apr 30 (doy<121), else 70"; the days of the year in
+// brackets hold where they are given.
+func season(m []string) (string, error) {
+	day := func(date, given string, after int) (int, error) {
+		if given != "" {
+			return strconv.Atoi(given)
+		}
+		for _, layout := range []string{"Jan 2", "January 2"} {
+			if t, err := time.Parse(layout, date); err == nil {
+				return time.Date(2025, t.Month(), t.Day()+after, 0, 0, 0, 0, time.UTC).YearDay(), nil
+			}
+		}
+		return 0, fmt.Errorf("date %q: want for example Oct 1", date)
+	}
+	from, err := day(m[2], m[3], 0)
+	if err != nil {
+		return "", err
+	}
+	to, err := day(m[4], m[5], 1)
+	if err != nil {
+		return "", err
+	}
+	op := "and"
+	if to <= from { // over the turn of the year
+		op = "or"
+	}
+	return fmt.Sprintf("(doy>=%d %s doy<%d)", from, op, to), nil
+}
 
 // On lays a demand on a grid; weather is the channel of outdoor temperature, ""
 // if there is none.
@@ -74,14 +106,17 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 	}
 	target, supply := d.TTarget, d.TSupply
 	if m := seasonal.FindStringSubmatch(target); m != nil {
-		season := fmt.Sprintf("(doy>=%s)+(doy<%s)", m[2], m[3])
-		target = m[1] + " if " + season + " else " + m[4]
+		when, err := season(m)
+		if err != nil {
+			return nil, fmt.Errorf("heat demand %s: target temperature %q: %w", d.ID, d.TTarget, err)
+		}
+		target = m[1] + " if " + when + " else " + m[6]
 		if s := pairOf.FindStringSubmatch(supply); s != nil {
-			supply = s[1] + " if " + season + " else " + s[2]
+			supply = s[1] + " if " + when + " else " + s[2]
 		}
 	}
 	var ext, doy, t float64
-	e := env{"T_ext": &ext, "doy": &doy, "T_target": &t}
+	e := env{"T_ext": &ext, "doy": &doy, "T_target": &t, weather: &ext}
 	hot, err := parseFormula(target)
 	if err == nil {
 		err = bind(hot, e)
@@ -97,7 +132,10 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 		return nil, fmt.Errorf("heat demand %s: supply temperature %q: %w", d.ID, d.TSupply, err)
 	}
 	n := &Need{Demand: d, KW: slices.Clone(kw), State: make([]State, g.Steps), TargetC: make([]float64, g.Steps), SupplyC: make([]float64, g.Steps)}
-	outdoor := g.Channels[weather]
+	outdoor, flag := outdoors(g, weather, hot, cold)
+	if flag != "" {
+		n.Flags = append(n.Flags, flag)
+	}
 	for i := range n.TargetC {
 		ext = math.NaN()
 		if outdoor != nil {
@@ -154,6 +192,25 @@ func (n *Need) flag() {
 	if n.Coverage < 0.8 {
 		n.Flags = append(n.Flags, fmt.Sprintf("only %.0f %% of the time is measured", 100*n.Coverage))
 	}
+}
+
+// outdoors is the outdoor temperature with its gaps filled, nil where no formula
+// reads it, and a flag if it is missing.
+func outdoors(g *Grid, weather string, formulas ...node) ([]float64, string) {
+	needed := false
+	for _, f := range formulas {
+		walk(f, func(v *variable) { needed = needed || v.name == "T_ext" || v.name == weather })
+	}
+	if !needed {
+		return nil, ""
+	}
+	x, ok := g.Channels[weather]
+	if !ok {
+		return nil, fmt.Sprintf("it follows the outdoor temperature, and channel %q (weather_channel) is not among the data", weather)
+	}
+	x = slices.Clone(x)
+	fill(g, x, make([]State, g.Steps))
+	return x, ""
 }
 
 // Pair is what one source can give one demand, taken alone.

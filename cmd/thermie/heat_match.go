@@ -181,6 +181,9 @@ func (in *heatInput) site() (*matching.Site, []string, []heat.Fault) {
 			warnings = append(warnings, err.Error())
 			continue
 		}
+		for _, flag := range found[0].Flags {
+			warnings = append(warnings, fmt.Sprintf("heat asset %s: %s", c.ID, flag))
+		}
 		s.Sources = append(s.Sources, found[0])
 	}
 	for i := range in.cards.Demands {
@@ -192,6 +195,9 @@ func (in *heatInput) site() (*matching.Site, []string, []heat.Fault) {
 		if err != nil {
 			warnings = append(warnings, err.Error())
 			continue
+		}
+		for _, flag := range n.Flags {
+			warnings = append(warnings, fmt.Sprintf("heat demand %s: %s", d.ID, flag))
 		}
 		s.Needs = append(s.Needs, n)
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -147,7 +148,7 @@ func ReadCards(r io.Reader) (*Cards, error) {
 	if len(f.Assets)+len(f.Demands) > maxAssets {
 		return nil, fmt.Errorf("cards: more than %d assets and demands", maxAssets)
 	}
-	c := &Cards{Weather: f.Weather, Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, NotASource: f.Not}
+	c := &Cards{Weather: f.Weather, Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, NotASource: f.Not, Warnings: unknownKeys(b)}
 	for site, xy := range f.Sites {
 		if len(xy) != 2 || !finite(xy[0]) || !finite(xy[1]) {
 			return nil, fmt.Errorf("cards: site %q: position %v: want [x, y] in metres", site, xy)
@@ -245,6 +246,44 @@ func (a *item) check(what string, i int, seen map[string]bool) error {
 		}
 	}
 	return nil
+}
+
+// keys of a file of cards, and of what stands in it. Those in the first list
+// that are read by nothing explain the file.
+var (
+	fileKeys = []string{"weather_channel", "sites_xy_m", "assets", "demands", "not_a_source", "network",
+		"id", "kind", "title", "source", "period_start", "days", "step_min", "timestamp", "rules", "notes"}
+	networkKeys = []string{"route_factor", "loss_fraction_per_km", "max_length_km", "same_site_length_km"}
+	itemKeys    = []string{"id", "site", "type", "kind", "signal", "signals", "rule", "T_hot", "T_hot_C", "T_cold", "T_cold_C", "T_target", "T_target_C", "T_supply", "T_supply_C",
+		"dt_contribution_K", "fuel", "efficiency_pcs", "title", "notes"}
+)
+
+// unknownKeys names the keys that nothing reads: most are spelled wrongly.
+func unknownKeys(b []byte) (out []string) {
+	note := func(where string, have map[string]json.RawMessage, known []string) {
+		for _, k := range slices.Sorted(maps.Keys(have)) {
+			if !slices.ContainsFunc(known, func(x string) bool { return strings.EqualFold(x, k) }) && len(out) < 50 {
+				out = append(out, fmt.Sprintf("%s: key %q is not known and was not read", where, k))
+			}
+		}
+	}
+	var all, network map[string]json.RawMessage
+	if json.Unmarshal(b, &all) != nil {
+		return nil
+	}
+	note("cards", all, fileKeys)
+	if json.Unmarshal(all["network"], &network) == nil {
+		note("network", network, networkKeys)
+	}
+	for _, what := range [...]string{"asset", "demand"} {
+		var list []map[string]json.RawMessage
+		if json.Unmarshal(all[what+"s"], &list) == nil {
+			for _, item := range list {
+				note(fmt.Sprintf("%s %s", what, item["id"]), item, itemKeys)
+			}
+		}
+	}
+	return out
 }
 
 func (a *item) approach() float64 {

@@ -91,6 +91,9 @@ func readData(r io.Reader) (*heat.Grid, []string, error) {
 	return t.grid()
 }
 
+// largest is the largest number that a meter could have meant.
+const largest = 1e12
+
 // limit fails, and does not merely end, after so many bytes.
 type limit struct {
 	r    io.Reader
@@ -154,9 +157,9 @@ func (t *table) add(row []string, line int) error {
 			}
 			x, err := strconv.ParseFloat(text, 64)
 			switch {
-			case err == nil && !math.IsInf(x, 0):
+			case err == nil && !(math.Abs(x) > largest):
 				v = x
-			case err != nil || math.IsInf(x, 0):
+			default:
 				if t.odd++; t.oddAt == "" {
 					t.oddAt = fmt.Sprintf("line %d, %s: %q", line, t.names[i], text)
 				}

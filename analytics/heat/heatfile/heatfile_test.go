@@ -50,6 +50,11 @@ func TestReadData(t *testing.T) {
 	require.True(t, math.IsNaN(g.Channels["a"][3]) && math.IsNaN(g.Channels["b"][1]))
 	require.Equal(t, 7.0, g.Channels["b"][4])
 
+	g, notes, err = ReadData(strings.NewReader("utc,a\n2025-01-01T00:00Z,1e300\n2025-01-01T01:00Z,2\n"))
+	require.NoError(t, err)
+	require.Contains(t, notes[0], `"1e300"`)
+	require.True(t, math.IsNaN(g.Channels["a"][0]))
+
 	g, _, err = ReadData(strings.NewReader("\ufefftime;a\n2025-01-01 00:00;1,5\n2025-01-01 00:10;-2,5\n"))
 	require.NoError(t, err)
 	require.Equal(t, []float64{1.5, -2.5}, g.Channels["a"])
@@ -91,6 +96,12 @@ func TestBadCards(t *testing.T) {
 	c, err := ReadCards(strings.NewReader(`{"assets": [{"id": "A", "site": "nowhere", "signals": ["a", "b"], "T_hot": null}]}`))
 	require.NoError(t, err)
 	require.Contains(t, c.Warnings[0], `"nowhere" has no position`)
+	spelled, err := ReadCards(strings.NewReader(`{"foo": 1, "network": {"route": 2}, "assets": [{"id": "A", "site": "a", "T_hotC": 4}], "sites_xy_m": {"a": [0, 0]}, "rules": []}`))
+	require.NoError(t, err)
+	require.Len(t, spelled.Warnings, 3)
+	for i, want := range []string{`cards: key "foo"`, `network: key "route"`, `asset "A": key "T_hotC"`} {
+		require.Contains(t, spelled.Warnings[i], want)
+	}
 	require.Equal(t, []string{"a", "b"}, c.Assets[0].Signals)
 }
 
