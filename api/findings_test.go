@@ -60,6 +60,8 @@ func (w *world) findings(ctx context.Context, _ *port.Port) error {
 			Against:    metering.Text{FR: "Un procédé par lots qui change de produit.", EN: "A batch process that changes product."},
 			MeasureNext: metering.Text{FR: "Le planning des lots, pour savoir quand la chaleur manque.",
 				EN: "The schedule of batches, to know when heat is missing."}},
+		{ID: "fonderie-fumees", Company: "fonderie", Name: metering.Text{FR: "Fumées des fours, chaleur restante", EN: "Furnace flue, heat left over"}, Grade: "C",
+			MWhPerYear: 1900, Half90: 285, TypicalKW: 240, FirmKW: 60, HoursAYear: 5200, LowC: 130, HighC: 260, Coverage: 0.97},
 		{ID: "huilerie-sans-accord", Company: "huilerie", Name: metering.Text{FR: "Gisement sans consentement", EN: "Opportunity without consent"}, Grade: "D",
 			MWhPerYear: 100, Half90: 50, TypicalKW: 20, FirmKW: 5, HoursAYear: 4000, LowC: 30, HighC: 50, Coverage: 0.5},
 	})

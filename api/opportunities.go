@@ -8,6 +8,7 @@ import (
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/api/chart"
 	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/registry"
 )
 
 type opportunitiesPage struct {
@@ -118,7 +119,15 @@ type opportunityPage struct {
 	Why, Against, Next             string
 	Monotone, Bands, Months        *plot
 	Uses                           *table
+	Running                        []runningUse
 	SeenBy                         string
+}
+
+// runningUse is a synergy that takes heat of the same company already, with what
+// was announced, expected and measured of it.
+type runningUse struct {
+	Name, Href, Lead string
+	Compared         []compared
 }
 
 // bands are the temperature bands of an opportunity, in order, with the
@@ -175,7 +184,46 @@ func showOpportunity(v *visit) error {
 		}
 		p.Uses.add(txt(names[u.Company]), txt(how), right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback))
 	}
+	if p.Running, err = v.running(o.Company, names); err != nil {
+		return err
+	}
 	return v.page(http.StatusOK, "opportunity", p.Name, p)
+}
+
+// running are the heat synergies that a company gives to and that the person may
+// see, as they turned out: a new proposal is read beside them.
+func (v *visit) running(company string, names map[string]string) ([]runningUse, error) {
+	all, err := v.s.o.Registry.Synergies(v.Request().Context())
+	if err != nil {
+		return nil, err
+	}
+	var out []runningUse
+	for _, s := range all {
+		donors, _, _ := parties(s)
+		if s.Resource != "heat" || !slices.Contains(donors, company) || !v.may(access.SeeSynergy, s.ID) {
+			continue
+		}
+		if s.Status != metering.Implemented && s.Status != metering.Perennial {
+			continue
+		}
+		_, plan, err := v.planInForce(s.ID)
+		if err != nil {
+			return nil, err
+		}
+		var shown []metering.Result
+		for _, k := range []metering.PeriodKind{metering.PeriodYear, metering.PeriodToDate} {
+			some, err := v.results(registry.Query{Synergy: s.ID, Kind: k})
+			if err != nil {
+				return nil, err
+			}
+			shown = append(shown, some...)
+		}
+		year, period := lastYear(byKind(shown), v)
+		if c := v.compare(s, plan, year, period); len(c) > 0 {
+			out = append(out, runningUse{v.synergyName(s), "/synergies/" + s.ID, v.lead(s, names), c})
+		}
+	}
+	return out, nil
 }
 
 // monotone draws what is known of the load-duration curve: the power that is

@@ -26,6 +26,7 @@ var rights = map[string]string{
 	"/opportunities":                      "cav 403",
 	"/opportunities/laiterie-condenseur":  "cav 404",
 	"/opportunities/papeterie-effluent":   "av 404",
+	"/opportunities/fonderie-fumees":      "av 404",
 	"/opportunities/huilerie-sans-accord": "v 404",
 	"/gateways":                           "icav 403",
 	"/gateways/gw-laiterie":               "icav 404",
@@ -156,6 +157,12 @@ func TestOtherCompanyStaysUnseen(t *testing.T) {
 	animator := v.signIn(t, s, access.Animator, "fr")
 	require.NotContains(t, animator.get("/opportunities").body, "Gisement sans consentement")
 	require.NotContains(t, animator.get("/opportunities/papeterie-effluent").body, "Huilerie")
+	// What the foundry gives already stands beside what it could still give.
+	running := animator.get("/opportunities/fonderie-fumees").body
+	require.Contains(t, running, "annoncé, attendu, mesuré")
+	require.Contains(t, running, `href="/synergies/s01-fonderie-reseau"`)
+	require.Contains(t, running, `href="/synergies/s04-compresseurs-lavage"`)
+	require.NotContains(t, running, `href="/synergies/s02-malterie-laiterie"`)
 	verifier := v.signIn(t, s, access.Verifier, "fr")
 	require.Contains(t, verifier.get("/opportunities").body, "Gisement sans consentement")
 	require.Contains(t, verifier.get("/opportunities/papeterie-effluent").body, "Huilerie")

@@ -35,6 +35,8 @@ var heat = map[string]entry{
 	"opportunity.uses_empty":         {FR: "Aucun débouché à montrer.", EN: "No use to show."},
 	"opportunity.uses_empty_why":     {FR: "Aucun besoin connu ne prend cette chaleur à une distance raisonnable, ou l'entreprise qui le pourrait n'a pas consenti à paraître.", EN: "No known demand takes this heat within reasonable distance, or the company that could has not consented to appear."},
 	"opportunity.uses_note":          {FR: "Temps de retour bruts, aides non comptées ; la fourchette vient du coût de la liaison et du prix de l'énergie. Un contact se propose aux deux entreprises ensemble.", EN: "Simple payback without aid; the range comes from the cost of the line and the price of energy. A contact is proposed to both companies together."},
+	"opportunity.running":            {FR: "Ce que cette entreprise donne déjà : annoncé, attendu, mesuré", EN: "What this company gives already: announced, expected, measured"},
+	"opportunity.running_note":       {FR: "Une proposition se lit à côté de ce que les précédentes ont donné une fois en service.", EN: "A proposal is read beside what earlier ones gave once they ran."},
 	"opportunity.back":               {FR: "Tous les gisements", EN: "All opportunities"},
 
 	"grade.short": {FR: "preuve %s", EN: "evidence %s"},
