@@ -85,11 +85,37 @@ func Detect(days []Day, o Options) *Found {
 	slices.Sort(f.SetAside)
 	f.Routine = []string{"level", "share of the adjusted baseline", "day of the week"}
 
+	// A change of level that lasts a season looks like a share of the adjusted
+	// baseline: the search begins once with that share taken off and once without, and
+	// the better explanation stands.
 	var cuts []int
-	level := make([]float64, len(days))
 	rest := make([]float64, len(days))
+	least := math.Inf(1)
+	for _, whole := range []bool{true, false} {
+		g := *f
+		found, left := g.search(days, use, o, whole)
+		if c := g.cost(left, use, found, o); c < least || math.IsInf(least, 1) {
+			least, cuts, rest, f.Rho, f.Sigma = c, found, left, g.Rho, g.Sigma
+		}
+	}
+	for k := range cuts {
+		size, se := f.step(rest, use, cuts, k)
+		f.Events = append(f.Events, Event{Index: cuts[k], Size: -size, SE: se, Share: -size / mean, Z: -size / se})
+	}
+	return f
+}
+
+// search alternates between what is routine and where the level changes. Unless
+// whole is set, the first round takes nothing off.
+func (f *Found) search(days []Day, use []bool, o Options, whole bool) (cuts []int, rest []float64) {
+	level := make([]float64, len(days))
+	rest = make([]float64, len(days))
 	for round := range 6 {
-		take(rest, days, routinePart(days, use, cuts))
+		routine := make([]float64, len(days))
+		if round > 0 || whole {
+			routine = routinePart(days, use, cuts)
+		}
+		take(rest, days, routine)
 		setLevel(level, rest, use, cuts)
 		if f.noise(rest, level, use); round == 0 { // an event would count as scatter here
 			if f.differences(rest, use); o.Sigma > 0 {
@@ -103,12 +129,28 @@ func Detect(days []Day, o Options) *Found {
 		cuts = next
 	}
 	take(rest, days, routinePart(days, use, cuts))
-	cuts = f.prune(rest, use, cuts, o)
-	for k := range cuts {
-		size, se := f.step(rest, use, cuts, k)
-		f.Events = append(f.Events, Event{Index: cuts[k], Size: -size, SE: se, Share: -size / mean, Z: -size / se})
+	return f.prune(rest, use, cuts, o), rest
+}
+
+// cost is n ln of the sum of squared innovations plus the penalty of the cuts.
+func (f *Found) cost(rest []float64, use []bool, cuts []int, o Options) float64 {
+	level := make([]float64, len(rest))
+	setLevel(level, rest, use, cuts)
+	f.noise(rest, level, use)
+	sum, n := 0.0, 0.0
+	for i := range rest {
+		if !use[i] {
+			continue
+		}
+		e := rest[i] - level[i]
+		if i > 0 && use[i-1] {
+			e = (e - float64(f.Rho*(rest[i-1]-level[i-1]))) / math.Sqrt(1-float64(f.Rho*f.Rho))
+		}
+		sum += float64(e * e)
+		n++
 	}
-	return f
+	// Each cut costs its place and its level.
+	return float64(n*math.Log(sum*(1-float64(f.Rho*f.Rho)))) + float64(o.Penalty*float64(len(cuts)))
 }
 
 func take(rest []float64, days []Day, routine []float64) {

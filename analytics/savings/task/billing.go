@@ -28,6 +28,8 @@ const (
 	longestMonthly = 35
 	longestBimonth = 70
 
+	wantedBills    = 9 // of a month
+	leastBills     = 5
 	wantedBillDays = 328 // of a baseline: nine tenths of a year
 	leastBillDays  = 255 // seven tenths, below which a season is not seen
 )
@@ -50,13 +52,13 @@ func (a *answer) billing(g *group) error {
 	}
 	var flags []quality.Flag
 	// Fewer days than CalTRACK asks for are a warning; too few to see a year are not.
-	need, short := 9, false
+	need, short := wantedBills, false
 	if report["longest_days"] == longestBimonth {
-		need = 5
+		need = leastBills
 	}
 	if base.Len() < need || days < wantedBillDays {
 		short = true
-		flags = append(flags, quality.Flag{Reason: quality.TooFewDays, Refused: base.Len() < need || days < leastBillDays,
+		flags = append(flags, quality.Flag{Reason: quality.TooFewDays, Refused: base.Len() < leastBills || days < leastBillDays,
 			Text: fmt.Sprintf("%d invoices of %.0f days can be used: %d and %d days are needed", base.Len(), days, need, wantedBillDays)})
 	}
 	if base.Len() > 0 && constant(base.Energy) {

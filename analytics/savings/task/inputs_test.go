@@ -175,7 +175,8 @@ func TestWaysToWriteAdjustments(t *testing.T) {
 	}
 }
 
-// A change of level does not hide the closures that come again.
+// A change of level that lasts a season is no share of the adjusted baseline, and does
+// not hide the closures that come again.
 func TestClosuresUnderAnEvent(t *testing.T) {
 	r := rand.New(rand.NewPCG(36, 1))
 	w := newWeather(r, y0(2022), y0(2024))
@@ -190,4 +191,11 @@ func TestClosuresUnderAnEvent(t *testing.T) {
 		"case.json": caseFile(`"energy": "electricity", "timezone": "Europe/Paris", "frequency": "daily", "files": ["baseline.csv", "reporting.csv"]`)})
 	require.Contains(t, got, "closures")
 	require.Contains(t, got["closures"], map[string]any{"from": "2023-08-02", "to": "2023-08-22"})
+	events := got["nre"].(map[string]any)["candidates"].([]any)
+	require.Len(t, events, 2)
+	for i, want := range []string{"2023-03-21", "2023-09-27"} {
+		a, _ := time.Parse(time.DateOnly, want)
+		b, _ := time.Parse(time.DateOnly, events[i].(string))
+		require.LessOrEqual(t, math.Abs(b.Sub(a).Hours()), 7*24.0, events)
+	}
 }
