@@ -80,10 +80,29 @@ func showGateway(v *visit) error {
 	if s, ok := statuses[g.ID]; ok {
 		p.Facts, p.Buses = append(p.Facts, v.gatewayFacts(s)...), v.busTable(s.Buses)
 	}
+	p.Facts = append(p.Facts, v.arrivals(g.ID)...)
 	if len(g.PublicKey) > 0 {
 		p.Facts = append(p.Facts, pair{v.t("gateway.fact.key"), base64Of(g.PublicKey)})
 	}
 	return v.page(http.StatusOK, "gateway", p.Name, p)
+}
+
+// arrivals says whether all batches of a gateway are in the ledger.
+func (v *visit) arrivals(gateway string) []pair {
+	if v.s.o.Arrivals == nil {
+		return nil
+	}
+	kept, missing, ok := v.s.o.Arrivals(gateway)
+	if !ok || kept+missing == 0 {
+		return nil
+	}
+	text := v.t("gateway.kept.all", v.lang.Number(float64(kept), 0))
+	if missing > 0 {
+		// Rounded down: what is not complete is never shown as 100 %.
+		share := math.Floor(1000*float64(kept)/float64(kept+missing)) / 1000
+		text = v.t("gateway.kept.missing", v.lang.Number(float64(kept), 0), v.lang.Number(float64(missing), 0), v.lang.Percent(share, 1))
+	}
+	return []pair{{v.t("gateway.fact.kept"), text}}
 }
 
 func showGatewayLive(v *visit) error {

@@ -86,6 +86,8 @@ func TestInstallerFindsTheFault(t *testing.T) {
 	page := get(t, access.Installer, "/gateways/gw-fonderie", "fr").body
 	assert.Contains(t, page, strings.TrimSpace(live), "the page holds what it refreshes")
 	assert.Contains(t, page, `data-refresh="/gateways/gw-fonderie/live"`)
+	assert.Contains(t, page, "Lots au registre")
+	assert.Regexp(t, `123.456.; il en manque 3 \(99,9.% sont arrivés\)`, page)
 }
 
 func TestMeterPage(t *testing.T) {

@@ -38,6 +38,9 @@ type Options struct {
 	Synthetic bool
 	// Progress is the loading of history; nil: there is none.
 	Progress Progress
+	// Arrivals says how many of a gateway's batches are in the ledger and how many
+	// never came; ok is false when nobody knows. nil: pages say nothing of it.
+	Arrivals func(gateway string) (kept, missing uint64, ok bool)
 	// Secure marks cookies for TLS only: set it behind TLS, own or a proxy's.
 	Secure bool
 	// TrustedProxies may say whose request they pass on (X-Forwarded-For).

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/api"
+	"github.com/thermie/thermie/ingest"
 	"github.com/thermie/thermie/ledger"
 	"github.com/thermie/thermie/pki"
 	"github.com/thermie/thermie/proof"
@@ -226,12 +227,24 @@ func (s *Server) openDashboard(ctx context.Context) (err error) {
 		Territory: s.territory.Name,
 		Synthetic: s.territory.Synthetic,
 		Progress:  s.o.Progress,
+		Arrivals:  s.arrivals,
 		Secure:    c.TLS != nil || c.BehindTLSProxy,
 		Version:   s.o.Version,
 
 		MetricsToken: watch,
 	})
 	return err
+}
+
+// arrivals is how many batches of a gateway are in the ledger and how many are
+// missing, as the ingest on the data folder wrote it seconds ago.
+func (s *Server) arrivals(gateway string) (kept, missing uint64, ok bool) {
+	chains, err := ingest.ReadChains(filepath.Join(s.o.Config.Data, "chains.json"))
+	if err != nil {
+		return 0, 0, false
+	}
+	c, ok := chains[gateway]
+	return c.Count, c.Missing(), ok
 }
 
 // PublicKeys are the keys that a programme publishes.
