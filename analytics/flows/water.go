@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ func ParseWaterCase(data []byte) (*WaterCase, error) {
 		Title  string  `json:"title"`
 		Inputs *inputs `json:"inputs"`
 	}
+	if b := bytes.TrimSpace(data); len(b) > 0 && b[0] == '[' {
+		return nil, errors.New("not a case: want an object, got a list")
+	}
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("not a case: %w", err)
 	}
@@ -91,11 +95,11 @@ func (c *WaterCase) check() error {
 	}
 	for _, o := range c.Operations {
 		switch {
-		case !(o.LoadKgH >= 0) || math.IsInf(o.LoadKgH, 0):
-			return fmt.Errorf("operation %q: mass load of %v kg/h: want 0 or more", o.Name, o.LoadKgH)
+		case !(o.LoadKgH >= 0 && o.LoadKgH <= 1e9):
+			return fmt.Errorf("operation %q: mass load of %v kg/h: want 0 or more, and a thousand million at most", o.Name, o.LoadKgH)
 		case !(o.InMax >= 0) || o.OutMax > 1e6:
 			return fmt.Errorf("operation %q: concentrations %v to %v ppm: want 0 to a million", o.Name, o.InMax, o.OutMax)
-		case !(o.OutMax > o.InMax):
+		case !(o.OutMax-o.InMax >= 1e-9):
 			return fmt.Errorf("operation %q: outlet of %v ppm is not above the inlet of %v ppm", o.Name, o.OutMax, o.InMax)
 		case o.InMax < c.FreshPPM:
 			return fmt.Errorf("operation %q: accepts %v ppm at most and fresh water has %v ppm: infeasible without treatment", o.Name, o.InMax, c.FreshPPM)

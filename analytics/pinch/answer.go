@@ -6,6 +6,9 @@ import "math"
 // power with its unit in its key, curves as lists of [power, temperature].
 func (c *Case) Answer() (map[string]any, error) {
 	a := answer{"unit": c.Unit, "kind": string(c.Kind)}
+	if len(c.Warnings) > 0 {
+		a["warnings"] = c.Warnings
+	}
 	switch c.Kind {
 	case KindTimeSlice:
 		return a, c.answerSlices(a)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +39,7 @@ type Case struct {
 	Names     []string // of the periods
 	Weights   []float64
 	Zoned     bool // some stream names its zone
+	Warnings  []string
 }
 
 // numbers is one number, or a list with one a period; null and absent are NaN.
@@ -120,6 +123,9 @@ func ParseCase(data []byte) (*Case, error) {
 		Kind   string          `json:"kind"`
 		Inputs json.RawMessage `json:"inputs"`
 	}
+	if b := bytes.TrimSpace(data); len(b) > 0 && b[0] == '[' {
+		return nil, errors.New("not a case: want an object, got a list")
+	}
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("not a case: %w", err)
 	}
@@ -130,7 +136,7 @@ func ParseCase(data []byte) (*Case, error) {
 	if err := json.Unmarshal(file.Inputs, &in); err != nil {
 		return nil, fmt.Errorf("inputs: %w", err)
 	}
-	c := &Case{ID: file.ID, Title: file.Title, Unit: "kW"}
+	c := &Case{ID: file.ID, Title: file.Title, Unit: "kW", Warnings: unknownKeys(file.Inputs)}
 	switch strings.ToLower(in.Units) {
 	case "", "kw":
 	case "mw":
@@ -159,6 +165,36 @@ func ParseCase(data []byte) (*Case, error) {
 		return nil, fmt.Errorf("kind %q: there are pinch-target, total-site, time-slice and multi-period", file.Kind)
 	}
 	return c, c.read(&in)
+}
+
+// Keys that are read, and "htc" (a film coefficient: of no use to targets).
+var (
+	streamKeys  = []string{"name", "ts", "tt", "cp", "q", "dtc", "zone", "kind", "t0", "t1", "htc"}
+	utilityKeys = []string{"name", "type", "t_supply", "t_target", "dtc", "htc"}
+)
+
+// unknownKeys names the keys of streams and utilities that nothing reads: most
+// are spelled wrongly.
+func unknownKeys(b []byte) (out []string) {
+	var lists struct {
+		Streams   []map[string]json.RawMessage `json:"streams"`
+		Utilities []map[string]json.RawMessage `json:"utilities"`
+	}
+	if json.Unmarshal(b, &lists) != nil {
+		return nil
+	}
+	note := func(what string, list []map[string]json.RawMessage, known []string) {
+		for _, item := range list {
+			for _, k := range slices.Sorted(maps.Keys(item)) {
+				if !slices.Contains(known, strings.ToLower(k)) && len(out) < 50 {
+					out = append(out, fmt.Sprintf("%s %s: key %q is not known and was not read", what, item["name"], k))
+				}
+			}
+		}
+	}
+	note("stream", lists.Streams, streamKeys)
+	note("utility", lists.Utilities, utilityKeys)
+	return out
 }
 
 func isList(b json.RawMessage) bool { return len(b) > 0 && !bytes.Equal(b, []byte("null")) }
@@ -194,6 +230,12 @@ func (c *Case) read(in *inputs) error {
 		return c.readPeriods(in)
 	}
 	for i := range in.Streams {
+		x := &in.Streams[i]
+		for key, n := range map[string]numbers{"ts": x.TS, "tt": x.TT, "q": x.Q, "cp": x.CP, "dtc": x.DTC, "t0": x.T0, "t1": x.T1} {
+			if len(n) > 1 {
+				return fmt.Errorf("stream %s: %d numbers in %s, and the case has no periods", x.Name, len(n), key)
+			}
+		}
 		s, err := in.stream(i, 0)
 		if err != nil {
 			return err

@@ -121,6 +121,11 @@ func TestBadCases(t *testing.T) {
 		"words":             {stream(`"ts": "hot", "tt": 90, "q": 3`), "want a number"},
 		"no approach":       {`{"inputs": {"streams": [{"name": "S", "ts": 90, "tt": 50, "cp": 2}]}}`, "dt_min_K"},
 		"negative approach": {`{"inputs": {"dt_min_K": -1, "streams": [{"name": "S", "ts": 90, "tt": 50, "cp": 2}]}}`, "dt_min_K"},
+		"vast approach":     {`{"inputs": {"dt_min_K": 1e300, "streams": [{"name": "S", "ts": 90, "tt": 50, "cp": 2}]}}`, "1000 at most"},
+		"vast heat":         {stream(`"ts": 90, "tt": 50, "q": 1e300`), "impossible"},
+		"cp against q":      {stream(`"ts": 90, "tt": 50, "q": 1, "cp": 7`), "give one of them"},
+		"list, no periods":  {stream(`"ts": [90, 80], "tt": 50, "cp": 7`), "2 numbers in ts"},
+		"a list":            {"[1, 2]", "want an object"},
 		"units":             {`{"inputs": {"dt_min_K": 1, "units": "BTU", "streams": [{"ts": 90, "tt": 50, "cp": 2}]}}`, "BTU"},
 		"utility type":      {`{"inputs": {"dt_min_K": 1, "utilities": [{"name": "U", "type": "Warm", "t_supply": 3}], "streams": [{"ts": 90, "tt": 50, "cp": 2}]}}`, "Warm"},
 		"utility, no level": {`{"inputs": {"dt_min_K": 1, "utilities": [{"name": "U", "type": "Hot"}], "streams": [{"ts": 90, "tt": 50, "cp": 2}]}}`, "t_supply"},
@@ -137,6 +142,16 @@ func TestBadCases(t *testing.T) {
 		}
 		require.ErrorContains(t, err, c.want, name)
 	}
+}
+
+// A key that nothing reads is named: an approach that is spelled wrongly would
+// change the targets unseen.
+func TestUnknownKeys(t *testing.T) {
+	c, err := ParseCase([]byte(`{"inputs": {"dt_min_K": 10, "streams": [{"name": "S", "ts": 90, "tt": 50, "cp": 2, "dtcc": 3, "htc": 1}], "utilities": [{"name": "U", "type": "Hot", "t_supply": 200, "price": 3}]}}`))
+	require.NoError(t, err)
+	a, err := c.Answer()
+	require.NoError(t, err)
+	require.Equal(t, []string{`stream "S": key "dtcc" is not known and was not read`, `utility "U": key "price" is not known and was not read`}, a["warnings"])
 }
 
 func FuzzParseCase(f *testing.F) {

@@ -35,8 +35,8 @@ func NewStream(name string, ts, tt, cp, q, dtc float64, kind string) (Stream, er
 			return bad("temperature %v degC is impossible", t)
 		}
 	}
-	if math.IsNaN(dtc) || dtc < 0 {
-		return bad("contribution to the approach %v K: want 0 or more", dtc)
+	if !(dtc >= 0 && dtc <= 1000) {
+		return bad("contribution to the approach %v K: want 0 or more, and 1000 at most", dtc)
 	}
 	switch {
 	case ts > tt:
@@ -52,6 +52,8 @@ func NewStream(name string, ts, tt, cp, q, dtc float64, kind string) (Stream, er
 	switch {
 	case q < 0 || cp < 0:
 		return bad("a negative heat flow; say hot or cold by its temperatures or by kind")
+	case !math.IsNaN(q) && !math.IsNaN(cp) && math.Abs(q-cp*math.Abs(ts-tt)) > 0.01*q:
+		return bad("cp of %v makes %v, and q is %v: give one of them", cp, cp*math.Abs(ts-tt), q)
 	case !math.IsNaN(q):
 		s.Q = q
 	case math.IsNaN(cp):
@@ -61,8 +63,8 @@ func NewStream(name string, ts, tt, cp, q, dtc float64, kind string) (Stream, er
 	default:
 		s.Q = cp * math.Abs(ts-tt)
 	}
-	if math.IsInf(s.Q, 0) {
-		return bad("an infinite heat flow")
+	if !(s.Q <= 1e12) {
+		return bad("a heat flow of %v is impossible", s.Q)
 	}
 	return s, nil
 }
