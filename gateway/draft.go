@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -97,13 +98,21 @@ func addBus(list *yaml.Node, b Bus) error {
 	return nil
 }
 
-// replaceFile puts a checked configuration in the place of the one that is there.
+// replaceFile puts a configuration in the place of the one that is there, once it
+// is seen to be good. In a folder in which nothing may be made (/etc, for a
+// service's user) the file itself is written over.
 func replaceFile(path string, text []byte) error {
+	if _, err := ParseConfig(path, text); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".gateway-*.yaml")
+	if errors.Is(err, fs.ErrPermission) {
+		return overwrite(path, text)
+	}
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
@@ -112,13 +121,22 @@ func replaceFile(path string, text []byte) error {
 	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	if _, err := LoadConfig(f.Name()); err != nil {
-		return err
-	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+func overwrite(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return nil
 }
 
 func syncDir(dir string) error {

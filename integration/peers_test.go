@@ -119,7 +119,7 @@ func (s *peerSite) telegrafConfig(b *testing.B, dir, name string, broker *mosqui
 		filepath.Join(broker.certs, "ca.crt"), filepath.Join(broker.certs, name+".crt"), filepath.Join(broker.certs, name+".key"))
 	for i, a := range s.addresses {
 		fmt.Fprintf(&t, "[[inputs.modbus]]\n  name = \"m-%d\"\n  controller = \"tcp://%s\"\n  timeout = \"1s\"\n  configuration_type = \"request\"\n"+
-			"  [[inputs.modbus.request]]\n    slave_id = 1\n    byte_order = \"ABCD\"\n    register = \"holding\"\n    optimization = \"max_insert\"\n    fields = [\n", i+1, a)
+			"  [[inputs.modbus.request]]\n    slave_id = 1\n    byte_order = \"ABCD\"\n    register = \"holding\"\n    optimization = \"max_insert\"\n    optimization_max_register_fill = 50\n    fields = [\n", i+1, a)
 		for _, v := range peerValues {
 			kind := map[string]string{"f32": "FLOAT32", "i64": "INT64"}[v.kind]
 			fmt.Fprintf(&t, "      { name = %q, address = %d, type = %q },\n", v.quantity, v.register, kind)
