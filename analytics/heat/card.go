@@ -100,7 +100,7 @@ type signal struct{ channel, object, name string }
 
 func (s signal) letter() string { return s.name[:1] }
 
-var units = []string{"_kW", "_kWh", "_m3h", "_m3", "_C", "_MWh", "_pct"}
+var units = []string{"_kW", "_kWh", "_m3h", "_m3", "_C", "_MWh", "_pct", "_degC", "_Nm3h", "_kgs", "_kgh", "_ls", "_lh", "_MW", "_W", "_K", "_bar"}
 
 var quantityNames = map[string]string{
 	"active_power": "P", "active_energy_import": "P", "heat_power": "Q", "heat_energy": "Q", "cooling_energy": "Q",

@@ -38,6 +38,13 @@ func TestRules(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, q)
 
+	q, _, err = run("Q=eta×P if P>50 and P<=200 or P<0 else 0, eta=0.5", []string{"a.P_kW"}, map[string]float64{"a.P_kW": 100}, "75")
+	require.NoError(t, err)
+	require.Equal(t, 50.0, q)
+	q, _, err = run("Q=m*4.186*(T_hot−T_cold)", []string{"a.m_kgs", "a.T_hot_C", "a.T_cold_C"}, map[string]float64{"a.m_kgs": 2, "a.T_hot_C": 50, "a.T_cold_C": 40}, "a.T_hot_C")
+	require.NoError(t, err)
+	require.InEpsilon(t, 83.72, q, 1e-12)
+
 	q, h, err = run("T_after=T-Q_rec/(V*1.16111); Q=V*1.16111*(T_after-22)", []string{"D.effluent.V_m3h", "D.effluent.T_C", "D.recovered.Q_kW"},
 		map[string]float64{"D.effluent.V_m3h": 100, "D.effluent.T_C": 40, "D.recovered.Q_kW": 116.111}, "T_after")
 	require.NoError(t, err)
