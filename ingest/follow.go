@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ type FollowOptions struct {
 	Progress func(position, size uint64)
 	Alarm    func(metering.Alarm)
 	Lasting  []metering.Alarm // raised by an earlier Follow and not ended yet; others are passed over
+	// LeaveOut says of a reading that it stays out of the store although the ledger
+	// has it: its company had it deleted. nil: none does.
+	LeaveOut func(metering.Reading) bool
 	// Until, when not 0, ends Follow when so many leaves are applied.
 	Until uint64
 	Log   *slog.Logger
@@ -186,6 +190,9 @@ func (f *follower) decode(ctx context.Context, at uint64) chunk {
 			c.upTo = leaves[i].Index + 1
 			if b == nil {
 				continue
+			}
+			if f.o.LeaveOut != nil {
+				b.Readings = slices.DeleteFunc(b.Readings, f.o.LeaveOut)
 			}
 			c.readings = append(c.readings, b.Readings...)
 			c.batches = append(c.batches, Applied{b.Gateway, b.Number, leaves[i].Index, time.UnixMilli(b.ClosedAt).UTC(), b.Origin, len(b.Readings)})

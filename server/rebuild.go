@@ -12,6 +12,7 @@ import (
 	"github.com/thermie/thermie/ingest"
 	"github.com/thermie/thermie/ledger"
 	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/series"
 	"github.com/thermie/thermie/series/embedded"
 	"github.com/thermie/thermie/series/influx"
@@ -133,8 +134,12 @@ func rebuildInflux(ctx context.Context, l *ledger.Ledger, o RebuildOptions) (r R
 // fill applies the whole ledger.
 func fill(ctx context.Context, l *ledger.Ledger, store series.Store, o RebuildOptions) (r Rebuilt, err error) {
 	r.Leaves = l.Size()
+	gone, err := forgottenMeters(ctx, o.Config)
+	if err != nil {
+		return r, err
+	}
 	if r.Leaves > 0 {
-		err := ingest.Follow(ctx, l, store, ingest.FollowOptions{Until: r.Leaves, Progress: o.Progress, Log: o.Log,
+		err := ingest.Follow(ctx, l, store, ingest.FollowOptions{LeaveOut: gone.leavesOut, Until: r.Leaves, Progress: o.Progress, Log: o.Log,
 			Alarm: func(a metering.Alarm) {
 				if a.Kind == "reading" && a.Until.IsZero() {
 					r.Left = append(r.Left, a)
@@ -149,4 +154,14 @@ func fill(ctx context.Context, l *ledger.Ledger, store series.Store, o RebuildOp
 		r.Series, r.Points = r.Series+1, r.Points+i.Count
 	}
 	return r, err
+}
+
+// forgottenMeters are those whose readings were deleted on request.
+func forgottenMeters(ctx context.Context, c Config) (f forgotten, err error) {
+	r, err := registry.Open(ctx, filepath.Join(c.Data, "registry.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return loadForgotten(ctx, r)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/thermie/thermie/cmd/frame"
 	"github.com/thermie/thermie/ledger"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/server"
 )
 
@@ -115,7 +116,43 @@ written to --admin-token; any other one wants that file.`,
 	setup.Flags().StringVar(&o.PasswordFile, "password-file", "", "file of that administrator's password")
 	setup.Flags().IntVar(&years, "retention-years", 0, "how long readings are kept; 0: for ever")
 	setup.Flags().BoolVar(&o.Rollups, "rollups", false, "make coarser buckets too, for Grafana and the like")
-	c.AddCommand(setup)
+	c.AddCommand(setup, forgetCommand())
+	return c
+}
+
+func forgetCommand() *cobra.Command {
+	var path string
+	var o server.ForgetOptions
+	c := &cobra.Command{
+		Use:   "forget METER...",
+		Short: "Delete the readings of meters from the store, as their company may demand",
+		Long: `Deletes every reading of the meters from the series store and keeps them out of it: neither
+the server nor "thermie rebuild" brings them back from the ledger. Readings from now on are kept. The
+ledger itself keeps the signed batches, without which it would prove nothing. The server must be
+stopped. It is in the audit trail.`,
+		Example: `  thermie store forget --config server.yaml --by anne@port.example fonderie-heat fonderie-gas`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.By == "" {
+				return frame.Usage(errors.New("--by: name who asked for it"))
+			}
+			if o.Config, err = loadServerConfig(path); err != nil {
+				return err
+			}
+			o.Meters, o.Until = args, time.Now()
+			err = server.Forget(c.Context(), o)
+			if errors.Is(err, ledger.ErrLocked) || errors.Is(err, registry.ErrNotFound) {
+				return frame.Usage(err)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "readings of %d meters deleted from the store\n", len(args))
+			return err
+		},
+	}
+	c.Flags().StringVar(&path, "config", "", "the server's configuration file")
+	c.Flags().StringVar(&o.By, "by", "", "who asked for it")
 	return c
 }
 
