@@ -175,26 +175,57 @@ func (h *Hours) extremes(r Rules) {
 		}
 	}
 	x := h.Value
+	alone := make([]bool, len(x)) // judged before any value is taken out
+	for i := range x {
+		alone[i] = standsAlone(x, i)
+	}
+	over := func(i int) bool { return x[i] > h.Limit || alone[i] }
 	for i := 0; i < len(x); {
-		if !(x[i] > h.Limit) {
+		if !over(i) {
 			i++
 			continue
 		}
 		j, least := i, math.Inf(1)
-		for j < len(x) && x[j] > h.Limit {
+		for j < len(x) && over(j) {
 			h.Outliers = append(h.Outliers, h.At(j))
 			least = min(least, x[j])
 			j++
 		}
 		spike := j-i <= 3 && least > 3*usual && !r.KeepSpikes
 		for k := i; k < j; k++ {
-			if spike || r.DropOutliers {
+			if spike || alone[k] && !r.KeepSpikes || r.DropOutliers {
 				h.Spikes = append(h.Spikes, h.At(k))
 				x[k] = math.NaN()
 			}
 		}
 		i = j
 	}
+}
+
+// standsAlone says whether value i is more than three times all but two of the values
+// of the week before and the week after: a spike where the whole year's limit, which
+// follows the season of greatest use, does not see one.
+func standsAlone(x []float64, i int) bool {
+	const week, least = 168, 48
+	if !(x[i] > 0) {
+		return false
+	}
+	known, above, positive := 0, 0, 0
+	for k := max(i-week, 0); k < min(i+week+1, len(x)); k++ {
+		if k == i || math.IsNaN(x[k]) {
+			continue
+		}
+		known++
+		if x[k] > 0 {
+			positive++
+		}
+		if 3*x[k] >= x[i] {
+			if above++; above > 2 {
+				return false
+			}
+		}
+	}
+	return known >= least && positive >= 3
 }
 
 // temperatures interpolates gaps of up to most hours between known neighbours.

@@ -178,3 +178,29 @@ func TestUnitRun(t *testing.T) {
 	_, _, ok = UnitRun(x)
 	require.False(t, ok)
 }
+
+// In summer a heat meter's spike lies under the limit that winter sets; an hour that
+// stands alone in its fortnight is one, two like it do not hide it, a season does not
+// make one.
+func TestSpikeOfTheQuietSeason(t *testing.T) {
+	h := &Hours{From: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC)}
+	for i := range 8760 {
+		h.Value = append(h.Value, 130+100*math.Cos(2*math.Pi*float64(i)/8760)+float64(i%7))
+	}
+	want := []int{4000, 4050, 4100}
+	for _, i := range want {
+		h.Value[i] = 100
+	}
+	CleanHours(h, Default("heat", time.UTC))
+	require.Empty(t, h.Outliers, "within the limit of %v, and not three times as much", h.Limit)
+	for _, i := range want {
+		h.Value[i] = 10 * h.Value[i-1]
+	}
+	require.Less(t, h.Value[4000], h.Limit)
+	CleanHours(h, Default("heat", time.UTC))
+	require.Len(t, h.Outliers, 3)
+	for k, i := range want {
+		require.Equal(t, h.At(i), h.Outliers[k])
+		require.True(t, math.IsNaN(h.Value[i]))
+	}
+}
