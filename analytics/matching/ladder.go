@@ -17,6 +17,7 @@ type ladder struct {
 	// The nodes, in the order in which they appear going down in temperature.
 	nodes []node
 	limit []float64 // kW of each node
+	top   []float64 // temperature at which each node begins
 	key   []byte    // names the structure: streams and levels, not amounts
 }
 
@@ -29,7 +30,7 @@ type node struct {
 func (l *ladder) build(p *Problem, i int) bool {
 	l.temperatures, l.high, l.low = l.temperatures[:0], l.high[:0], l.low[:0]
 	l.index, l.kw, l.current = l.index[:0], l.kw[:0], l.current[:0]
-	l.nodes, l.limit, l.key = l.nodes[:0], l.limit[:0], l.key[:0]
+	l.nodes, l.limit, l.top, l.key = l.nodes[:0], l.limit[:0], l.top[:0], l.key[:0]
 	add := func(s *Stream, k int) {
 		if !s.running(i) {
 			return
@@ -54,17 +55,17 @@ func (l *ladder) build(p *Problem, i int) bool {
 	slices.Sort(l.temperatures)
 	level, any, sinkLast, lastSink := int32(0), false, false, int32(-1)
 	// put gives amount to the node of running stream r at the present level.
-	put := func(r int, amount float64) {
+	put := func(r int, t, amount float64) {
 		if n := l.current[r]; n >= 0 && l.nodes[n].level == level {
 			l.limit[n] += amount
 			return
 		}
 		l.current[r] = int32(len(l.nodes))
 		l.nodes = append(l.nodes, node{l.index[r], level})
-		l.limit = append(l.limit, amount)
+		l.limit, l.top = append(l.limit, amount), append(l.top, t)
 	}
 	// visit lets sources come first, then sinks, at one place of the scale.
-	visit := func(share func(r int) float64) {
+	visit := func(t float64, share func(r int) float64) {
 		for r := range l.index[:sources] {
 			if q := share(r); q > 0 {
 				if sinkLast {
@@ -72,7 +73,7 @@ func (l *ladder) build(p *Problem, i int) bool {
 					sinkLast = false
 				}
 				any = true
-				put(r, q)
+				put(r, t, q)
 			}
 		}
 		if !any {
@@ -81,7 +82,7 @@ func (l *ladder) build(p *Problem, i int) bool {
 		for r := sources; r < len(l.index); r++ {
 			if q := share(r); q > 0 {
 				sinkLast, lastSink = true, level
-				put(r, q)
+				put(r, t, q)
 			}
 		}
 	}
@@ -90,7 +91,7 @@ func (l *ladder) build(p *Problem, i int) bool {
 		if k+1 < len(l.temperatures) && t == l.temperatures[k+1] {
 			continue
 		}
-		visit(func(r int) float64 { // latent loads at t
+		visit(t, func(r int) float64 { // latent loads at t
 			if l.high[r] == t && l.low[r] == t {
 				return l.kw[r]
 			}
@@ -104,7 +105,7 @@ func (l *ladder) build(p *Problem, i int) bool {
 			break
 		}
 		below := l.temperatures[next]
-		visit(func(r int) float64 {
+		visit(t, func(r int) float64 {
 			if l.high[r] >= t && l.low[r] <= below && l.high[r] > l.low[r] {
 				return l.kw[r] * ((t - below) / (l.high[r] - l.low[r]))
 			}
@@ -116,7 +117,8 @@ func (l *ladder) build(p *Problem, i int) bool {
 	}
 	// Sources below every sink serve none.
 	for len(l.nodes) > 0 && l.nodes[len(l.nodes)-1].level > lastSink {
-		l.nodes, l.limit = l.nodes[:len(l.nodes)-1], l.limit[:len(l.limit)-1]
+		last := len(l.nodes) - 1
+		l.nodes, l.limit, l.top = l.nodes[:last], l.limit[:last], l.top[:last]
 	}
 	for _, n := range l.nodes {
 		l.key = append(l.key, byte(n.stream), byte(n.stream>>8), byte(n.level), byte(n.level>>8))

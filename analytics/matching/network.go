@@ -255,13 +255,13 @@ func (b *basis) dual(right func(column int32) float64, u []float64) bool {
 
 // workspace is memory that solves of one goroutine share.
 type workspace struct {
-	a, b           []int32
-	queue          []int32
-	used           []bool
-	x, rest, v     []float64
-	row, direction []float64
-	best           []float64
-	bestAt         []int32
+	a, b       []int32
+	queue      []int32
+	used       []bool
+	x, rest, v []float64
+	direction  []float64
+	best       []float64
+	bestAt     []int32
 }
 
 func grow[T any](s []T, n int) []T {

@@ -3,8 +3,8 @@ package matching
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -111,23 +111,20 @@ func table(rows, columns int) [][]float64 {
 
 // part solves a run of steps; sums are in kW.
 type part struct {
-	p            *Problem
-	known        map[string]*network
-	ladder       ladder
-	work         workspace
-	matrix, peak [][]float64
-	pair         []float64 // delivered in the step, by source and sink
-	touched      []int32
-	worth, bound float64
-	// Prices of the step before, and as a guess for a structure not met yet.
-	lastNodes                            []node
-	lastPrices, guess                    []float64
-	carried                              map[int32][]float64
+	p                                    *Problem
+	known                                map[string]*network
+	ladder                               ladder
+	work                                 workspace
+	matrix, peak                         [][]float64
+	pair                                 []float64 // delivered in the step, by source and sink
+	touched                              []int32
+	worth, bound                         float64
+	memory                               memory
 	solved, pivots, structures, unproved int
 }
 
 func newPart(p *Problem) *part {
-	return &part{p: p, known: map[string]*network{}, carried: map[int32][]float64{}, matrix: table(len(p.Sources), len(p.Sinks)), peak: table(len(p.Sources), len(p.Sinks)),
+	return &part{p: p, known: map[string]*network{}, matrix: table(len(p.Sources), len(p.Sinks)), peak: table(len(p.Sources), len(p.Sinks)),
 		pair: make([]float64, len(p.Sources)*len(p.Sinks))}
 }
 
@@ -153,7 +150,7 @@ func (t *part) step() float64 {
 		t.structures++
 	}
 	b := t.optimal(n)
-	t.lastNodes, t.lastPrices = n.nodes, b.prices
+	t.memory.keep(n.nodes, l.top, b)
 	delivered, worth, bound := 0.0, 0.0, 0.0
 	t.touched = t.touched[:0]
 	for k := range b.columns {
@@ -193,34 +190,15 @@ func (t *part) optimal(n *network) *basis {
 	size := len(n.nodes)
 	w.x, w.rest = grow(w.x, size), grow(w.rest, size)
 	tolerance := amountTolerance * (1 + largest(limit))
-	start, least := -1, math.Inf(-1)
 	for k, b := range n.bases {
-		if !b.values(limit, w.x, w.rest) {
-			continue
-		}
-		lowest := 0.0
-		for _, v := range w.x {
-			lowest = min(lowest, v)
-		}
-		if lowest >= -tolerance {
+		if b.values(limit, w.x, w.rest) && slices.Min(w.x) >= -tolerance {
 			copy(n.bases[1:k+1], n.bases[:k])
 			n.bases[0] = b
 			return b
 		}
-		if lowest > least {
-			start, least = k, lowest
-		}
 	}
-	if start >= 0 {
-		b := n.bases[start].clone()
-		pivots, err := n.restore(b, limit, w)
-		t.pivots += pivots
-		if err == nil {
-			return t.keep(n, b)
-		}
-	}
-	t.guess = carry(t.lastNodes, t.lastPrices, n.nodes, t.guess, t.carried)
-	b := n.crash(t.guess, limit, w)
+	t.memory.carry(n.nodes, t.ladder.top, len(t.p.Sources)+len(t.p.Sinks))
+	b := n.crash(&t.memory, limit, w)
 	pivots, err := n.primal(b, limit, w)
 	t.pivots += pivots
 	if err != nil {
@@ -236,7 +214,7 @@ func (t *part) optimal(n *network) *basis {
 }
 
 // maxBases bounds what a structure remembers.
-const maxBases = 12
+const maxBases = 4
 
 func (t *part) keep(n *network, b *basis) *basis {
 	n.prove(b, &t.work)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +27,7 @@ type matchOptions struct {
 	rate                 float64   // a year
 	years                float64   // life of the investment
 	stores               []float64 // kWh
+	weights              map[string]string
 }
 
 func heatMatchCommand() *cobra.Command {
@@ -67,14 +71,33 @@ The linear programme, the rules and the formats: docs/heat-matching.md.`,
 	f.StringVar(&o.data, "data", "", "meter channels on a regular grid (CSV, may be packed with gzip)")
 	f.BoolVar(&o.json, "json", false, "answer for programs")
 	f.StringVar(&o.picture, "plot", "", "draw pairs and days to this SVG file")
-	f.IntVar(&o.effort, "effort", 0, "how many programmes the choice of a sparse network may solve; 0: 8 to 80, fewer for longer data")
+	f.IntVar(&o.effort, "effort", 0, "how many programmes the choice of a sparse network may solve; 0: 8 to 100, fewer for longer data")
 	f.Float64Var(&o.heatValue, "heat-value", 55, "worth of a delivered MWh, EUR (natural gas of 45 EUR/MWh at 0.81)")
 	f.Float64Var(&o.pipe, "pipe-eur-per-m", 500, "cost of a metre of pipe, EUR (published: 290 to 1074 at DN100)")
 	f.Float64Var(&o.station, "station-eur", 60000, "cost of connecting a pair, EUR")
 	f.Float64Var(&o.rate, "rate", 0.05, "interest rate a year")
 	f.Float64Var(&o.years, "years", 20, "life of pipes and stations, years")
 	f.Float64SliceVar(&o.stores, "store-kwh", []float64{0, 5000, 20000, 60000}, "sizes of store to try, kWh")
+	f.StringToStringVar(&o.weights, "weight", nil, "what a MWh delivered to a need counts for, NEED=1.2; others count 1")
 	return c
+}
+
+// weigh gives needs their weights.
+func (o *matchOptions) weigh(p *matching.Problem) error {
+	for _, id := range slices.Sorted(maps.Keys(o.weights)) {
+		x, err := strconv.ParseFloat(o.weights[id], 64)
+		if err != nil || !(x > 0 && x <= 1000) {
+			return fmt.Errorf("--weight %s=%s: want a number above 0, up to 1000", id, o.weights[id])
+		}
+		d := slices.IndexFunc(p.Sinks, func(s matching.Stream) bool { return s.ID == id })
+		if d < 0 {
+			return fmt.Errorf("--weight %s: the cards name no such need that can be used", id)
+		}
+		for s := range p.Weight {
+			p.Weight[s][d] *= x
+		}
+	}
+	return nil
 }
 
 func (o *matchOptions) check() error {
@@ -130,6 +153,9 @@ func match(ctx context.Context, in *heatInput, o *matchOptions, progress io.Writ
 		return nil, frame.Usage(err)
 	}
 	if a.problem, err = site.Problem(); err != nil {
+		return nil, frame.Usage(err)
+	}
+	if err := o.weigh(a.problem); err != nil {
 		return nil, frame.Usage(err)
 	}
 	if !a.anyPair() {
@@ -267,7 +293,7 @@ func (a *matchAnswer) sparse(ctx context.Context) error {
 	}
 	effort := a.options.effort
 	if effort == 0 {
-		effort = min(max(200_000/a.work.Steps, 8), 80)
+		effort = min(max(400_000/a.work.Steps, 8), 100)
 	}
 	var err error
 	if a.network, err = matching.Sparse(ctx, a.work, fixed, effort); err != nil {

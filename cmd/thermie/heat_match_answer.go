@@ -128,6 +128,9 @@ func (a *matchAnswer) document() map[string]any {
 		"rule": "COP = 0.5 Th/(Th-Tl), logarithmic mean temperatures in K, the need's raised and the source's lowered by its contribution; delivered = min(need, source heat x gain x COP/(COP-1)); targets up to 110 degC; a large lift needs a machine of several stages"}
 	optimum := a.planOf(a.plan)
 	optimum["bound_MWh"], optimum["gap"], optimum["unproved_steps"] = milli(a.plan.Bound), a.plan.Gap, a.plan.Unproved
+	if len(a.options.weights) > 0 {
+		optimum["weights"], optimum["worth"] = a.options.weights, milli(a.plan.Worth)
+	}
 	optimum["wall_s"] = milli(a.took.Seconds())
 	optimum["proof"] = "dual prices of every step, feasible by construction: no plan delivers more than bound_MWh"
 	out[a.optimum()] = optimum
