@@ -102,10 +102,10 @@ func (f *scanFlags) run(c *cobra.Command, args []string) error {
 	lines, failures := []scanLine{}, []error{}
 	for _, settings := range endpoints {
 		for _, e := range settings {
-			bar := newBar(c.ErrOrStderr(), describe(e))
+			bar := frame.NewBar(c.ErrOrStderr(), describe(e))
 			found, err := scan.Line(c.Context(), scan.Options{Endpoint: e, Units: units, Wait: f.wait, Patience: f.patience,
-				Thorough: f.thorough, Library: library, Progress: bar.show})
-			bar.end()
+				Thorough: f.thorough, Library: library, Progress: func(done, total int) { bar.Show(uint64(done), uint64(total)) }})
+			bar.End()
 			for _, d := range found {
 				lines = append(lines, lineOf(e, d))
 			}
