@@ -34,7 +34,7 @@ type HeatingLine struct {
 func (n *Need) Figures(g *Grid, weather string) NeedFigures {
 	f := NeedFigures{MWh: n.MWh, MaxKW: n.MaxKW, Fuel: n.Demand.Fuel, Coverage: n.Coverage, HighestTargetC: math.Inf(-1)}
 	if f.Fuel == "" {
-		f.Fuel = "natural gas"
+		f.Fuel = "natural_gas"
 	}
 	f.FuelMWh = n.MWh / n.Demand.Efficiency()
 	var kw []float64

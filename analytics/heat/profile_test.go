@@ -57,7 +57,7 @@ func TestNeedFigures(t *testing.T) {
 	require.InDelta(t, 15, f.Heating.LimitC, 0.5)
 	require.InDelta(t, 60, f.Heating.TargetAtZeroC, 1)
 	require.InDelta(t, -1, f.Heating.TargetSlope, 0.1)
-	require.Equal(t, "natural gas", f.Fuel)
+	require.Equal(t, "natural_gas", f.Fuel)
 	require.InEpsilon(t, n.MWh/0.81, f.FuelMWh, 1e-9)
 
 	p := Demand{ID: "p", Signal: "p.Q_kW", TTarget: "70", TSupply: "12", EfficiencyPCS: 0.9, Fuel: "heating_oil"}

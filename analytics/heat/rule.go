@@ -32,7 +32,7 @@ const maxRule = 2000
 var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*=`)
 
 // plainSigns are the signs of print, as the formulas have them.
-var plainSigns = strings.NewReplacer("·", "*", "×", "*", "−", "-", "–", "-", "≤", "<=", "≥", ">=")
+var plainSigns = strings.NewReplacer("·", "*", "×", "*", "÷", "/", "−", "-", "–", "-", "≤", "<=", "≥", ">=")
 
 // ParseRule reads a rule. It must assign something.
 func ParseRule(text string) (*Rule, error) {
@@ -40,7 +40,6 @@ func ParseRule(text string) (*Rule, error) {
 		return nil, fmt.Errorf("rule of %d characters: more than %d", len(text), maxRule)
 	}
 	r := &Rule{text: text}
-	text = signs.Replace(text)
 	for _, part := range strings.Split(plainSigns.Replace(text), ";") {
 		var marks [][]int
 		for _, m := range assignment.FindAllStringSubmatchIndex(part, -1) {
@@ -63,7 +62,6 @@ func ParseRule(text string) (*Rule, error) {
 			r.bodies = append(r.bodies, body)
 		}
 	}
-	r.constantsFirst()
 	if len(r.names) == 0 {
 		return nil, fmt.Errorf("rule %q: assigns nothing; want for example Q=0.72*P", text)
 	}
@@ -105,26 +103,6 @@ func (r *Rule) order() {
 		names, bodies = append(names, r.names[next]), append(bodies, r.bodies[next])
 	}
 	r.names, r.bodies = names, bodies
-}
-
-// signs are those of print for those of keyboards.
-var signs = strings.NewReplacer("×", "*", "·", "*", "−", "-", "÷", "/", "≤", "<=", "≥", ">=")
-
-// constantsFirst moves assignments that read nothing to the front, so that one
-// may stand behind its use.
-func (r *Rule) constantsFirst() {
-	var names, late []string
-	var bodies, lateBodies []node
-	for i, b := range r.bodies {
-		reads := false
-		walk(b, func(*variable) { reads = true })
-		if reads {
-			late, lateBodies = append(late, r.names[i]), append(lateBodies, b)
-		} else {
-			names, bodies = append(names, r.names[i]), append(bodies, b)
-		}
-	}
-	r.names, r.bodies = append(names, late...), append(bodies, lateBodies...)
 }
 
 // inputs lists the names that the rule reads and does not assign before, in
@@ -349,27 +327,6 @@ func (p *parser) either() (node, error) { return p.words("or", '|', p.both) }
 func (p *parser) both() (node, error) { return p.words("and", '&', p.comparison) }
 
 func (p *parser) words(word string, op byte, operand func() (node, error)) (node, error) {
-	a, err := operand()
-	if err != nil {
-		return nil, err
-	}
-	for p.peek() == word {
-		p.next()
-		b, err := operand()
-		if err != nil {
-			return nil, err
-		}
-		a = &binary{op, a, b}
-	}
-	return a, nil
-}
-
-// condition is comparisons joined by and, or; and binds closer.
-func (p *parser) condition() (node, error) { return p.joined("or", '|', p.all) }
-
-func (p *parser) all() (node, error) { return p.joined("and", '&', p.comparison) }
-
-func (p *parser) joined(word string, op byte, operand func() (node, error)) (node, error) {
 	a, err := operand()
 	if err != nil {
 		return nil, err

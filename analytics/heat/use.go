@@ -23,7 +23,7 @@ type Demand struct {
 	// EfficiencyPCS is useful heat for each unit of what it burns today (gross
 	// calorific value); 0: 0.81 (a boiler of 0.90 on the net value, natural gas).
 	EfficiencyPCS float64
-	// Fuel is what it burns today, "" for natural gas.
+	// Fuel is what it burns today, as the rules of worth name it; "" for natural_gas.
 	Fuel string
 }
 

@@ -3,6 +3,7 @@ package worth
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -79,6 +80,11 @@ func (r *Rules) Rank(in Input) ([]Proposal, []string, error) {
 		}
 	}
 	var notes []string
+	for _, n := range in.Needs {
+		if !r.prices(n.Demand.Fuel, in.Day) {
+			notes = append(notes, fmt.Sprintf("%s: fuel %q has no price in the rules; natural_gas is taken", n.Demand.ID, n.Demand.Fuel))
+		}
+	}
 	for i := range left {
 		for _, n := range open {
 			s := &left[i]
@@ -115,6 +121,11 @@ func (r *Rules) Rank(in Input) ([]Proposal, []string, error) {
 	return out, notes, nil
 }
 
+// prices says whether a fuel has a price on a day; "" is natural gas.
+func (r *Rules) prices(fuel string, day time.Time) bool {
+	return fuel == "" || slices.ContainsFunc(r.Prices, func(p Price) bool { return p.Key == fuel && p.holds(day) })
+}
+
 // propose weighs direct exchange against a heat pump and keeps the better, if it
 // saves CO2e and fuel costs at all.
 func (r *Rules) propose(in *Input, p heat.Pair, s *heat.Source, n *heat.Need, km float64, internal bool) (*Proposal, error) {
@@ -129,6 +140,9 @@ func (r *Rules) propose(in *Input, p heat.Pair, s *heat.Source, n *heat.Need, km
 		KM: km, Internal: internal, Fuel: n.Demand.Fuel, Efficiency: n.Demand.Efficiency(), Day: in.Day, Small: in.Small}
 	if x.Kind != nil {
 		project.SourceKind = x.Kind.Key
+	}
+	if !r.prices(project.Fuel, in.Day) {
+		project.Fuel = ""
 	}
 	best := func(mwh, electricity, peak float64) (*Worth, error) {
 		if mwh*year < leastMWh {

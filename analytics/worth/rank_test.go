@@ -68,6 +68,13 @@ func TestRank(t *testing.T) {
 	require.LessOrEqual(t, far.Worth.MWhP50+inside.Worth.MWhP50, in.Sources[0].MWh)
 	require.Equal(t, 1000*8.76, math.Round(in.Sources[0].MWh*10)/10, "the sources given are not changed")
 
+	in.Needs[1].Demand.Fuel = "peat"
+	all, notes, err = r.Rank(in)
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	require.Contains(t, notes[0], `fuel "peat" has no price`)
+	in.Needs[1].Demand.Fuel = ""
+
 	in.Places = map[string]heat.Place{"a": {}}
 	all, notes, err = r.Rank(in)
 	require.NoError(t, err)
