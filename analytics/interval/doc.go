@@ -25,6 +25,6 @@
 // Short series (months, invoices) have one σ and the AR(1) of the lag-1
 // correlation, corrected for small samples.
 //
-// The package is pure; sums run in a fixed order. Half widths are rounded to nine
+// The package is pure; sums run in a fixed order. Half widths are rounded to seven
 // significant digits, so that machines agree whose logarithms differ in the last.
 package interval

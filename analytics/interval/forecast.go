@@ -62,7 +62,7 @@ func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
 		if err != nil {
 			return nil, err
 		}
-		res.Kept = kept(pickOf(j, rows), res.Step)
+		res.Kept = Kept(pickOf(j, rows), res.Step)
 	}
 	if s.Noise, err = Learn(res); err != nil {
 		return nil, err
@@ -232,9 +232,9 @@ func dayNumber(t time.Time) int {
 
 const lowest = 6 // frequencies that a model's columns may take up in large part
 
-// kept is how much of the waves of the lowest frequencies the columns of a model do
+// Kept is how much of the waves of the lowest frequencies the columns of a model do
 // not take up: one minus the share that is explained by them.
-func kept(rows [][]float64, step []int) []float64 {
+func Kept(rows [][]float64, step []int) []float64 {
 	n := len(rows)
 	if n == 0 {
 		return nil

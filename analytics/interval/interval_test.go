@@ -132,7 +132,7 @@ func TestLearnRefuses(t *testing.T) {
 }
 
 func TestRound(t *testing.T) {
-	require.Equal(t, 1234567890.0, Round(1234567891.4))
-	require.Equal(t, 0.123456789, Round(0.12345678949))
+	require.Equal(t, 1234568000.0, Round(1234567891.4))
+	require.Equal(t, 0.1234568, Round(0.12345678949))
 	require.Zero(t, Round(0))
 }

@@ -147,7 +147,7 @@ func powers(rho float64, lags int) []float64 {
 }
 
 // Half90 is the half width of the two-sided 90 % interval of a sum with this
-// variance, rounded to nine significant digits.
+// variance, rounded to seven significant digits.
 func (z *Noise) Half90(variance float64) float64 { return z.Half(variance, 0.90) }
 
 // Half is the half width at another confidence, such as 0.95.
@@ -161,17 +161,17 @@ func (z *Noise) T(confidence float64) float64 {
 	return math.Round(distuv.StudentsT{Mu: 0, Sigma: 1, Nu: z.DOF}.Quantile((1+confidence)/2)*1e6) / 1e6
 }
 
-// Round rounds to nine significant digits.
+// Round rounds to seven significant digits.
 func Round(x float64) float64 {
 	if x == 0 || math.IsNaN(x) || math.IsInf(x, 0) {
 		return x
 	}
-	e := math.Floor(math.Log10(math.Abs(x)))
-	if e > 8 {
-		s := math.Pow10(int(e) - 8)
+	e := int(math.Floor(math.Log10(math.Abs(x))))
+	if e > 6 {
+		s := math.Pow10(e - 6)
 		return math.Round(x/s) * s
 	}
-	s := math.Pow10(8 - int(e))
+	s := math.Pow10(6 - e)
 	return math.Round(x*s) / s
 }
 

@@ -5,6 +5,9 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"time"
+
+	"github.com/thermie/thermie/analytics/interval"
 )
 
 // Fit is a fitted baseline model
@@ -21,6 +24,9 @@ import (
 // and the variance of a sum of m later days with weights w
 //
 //	(Σ w J)ᵀ C (Σ w J) + σ² Σ_i Σ_j w_i w_j ρ^|i-j|
+//
+// Days, half a year of them or more, have their noise learned with season and
+// memory in place of that Ω (package interval).
 //
 // So the band of a quarter follows the scatter of that quarter's number of days,
 // not the share of the year's energy that falls into it.
@@ -48,6 +54,9 @@ type Fit struct {
 	rho     float64 // corrected for small samples, 0 to 0.97
 	cov     [][]float64
 	dof     float64
+	// noise is what days tell of season and memory; nil for weeks and months, and
+	// for fewer than half a year of days: then the AR(1) of sigma2 and rho.
+	noise *interval.Noise
 }
 
 // Loser is a model that was tried and not chosen.
@@ -438,10 +447,68 @@ func (f *Fit) sandwich(wk *work, searched []int, balance []float64) error {
 		}
 	}
 	f.cov = c
+	if err := f.learn(wk, jac, bread); err != nil {
+		return err
+	}
 	for j := range f.Coef {
 		f.SE = append(f.SE, math.Sqrt(max(c[j][j], 0)))
 	}
 	return nil
+}
+
+// learn learns the noise of days from what the fit left, and from it the
+// covariance of the parameters anew.
+func (f *Fit) learn(wk *work, jac, bread [][]float64) error {
+	if wk.w != nil || f.N < minNoiseDays {
+		return nil
+	}
+	r := interval.Residuals{Parameters: f.P}
+	for i := range wk.rows {
+		day := wk.points[i].Index
+		if wk.points[i].Days != nil || i > 0 && day <= wk.points[i-1].Index {
+			return nil // not days
+		}
+		r.Step = append(r.Step, day)
+		r.E = append(r.E, wk.y[i]-dot(f.Coef, wk.rows[i]))
+		r.Phase = append(r.Phase, phaseOf(day))
+	}
+	r.Kept = interval.Kept(jac, r.Step)
+	z, err := interval.Learn(r)
+	if err != nil {
+		return fmt.Errorf("scatter of the model: %w", err)
+	}
+	// Influence of each day on each parameter: J (JᵀJ)⁻¹.
+	column := func(weights ...int) float64 {
+		terms := make([]interval.Term, len(jac))
+		for i := range jac {
+			terms[i] = interval.Term{Step: r.Step[i], Phase: r.Phase[i]}
+			for _, k := range weights {
+				terms[i].Weight += dot(jac[i], bread[k])
+			}
+		}
+		return z.Variance(terms)
+	}
+	c := make([][]float64, f.P)
+	for a := range c {
+		c[a] = make([]float64, f.P)
+		c[a][a] = column(a)
+	}
+	for a := range c {
+		for b := range a {
+			c[a][b] = (column(a, b) - c[a][a] - c[b][b]) / 2
+			c[b][a] = c[a][b]
+		}
+	}
+	f.cov, f.noise = c, z
+	return nil
+}
+
+// minNoiseDays is the least number of days that season and memory are learned from.
+const minNoiseDays = 180
+
+// phaseOf is the place in the year of a day that is numbered from 1970.
+func phaseOf(day int) float64 {
+	return (float64(time.Unix(int64(day)*86400, 0).UTC().YearDay()) - 0.5) / 366
 }
 
 func balanceSlope(k DriverKind, coef float64) float64 {
@@ -492,6 +559,13 @@ func (f *Fit) Drivers() []Driver { return f.drivers }
 // each day's data step, in order; days of one step share its scatter, and
 // lengths the number of days in that step.
 func (f *Fit) bands(gradient []float64, steps []int, weights, lengths []float64) (coef, scatter float64) {
+	if f.noise != nil {
+		terms := make([]interval.Term, len(steps))
+		for i, s := range steps {
+			terms[i] = interval.Term{Step: s, Weight: weights[i], Phase: phaseOf(s)}
+		}
+		return f.noise.Half90(quadratic(f.cov, gradient)), f.noise.Half90(f.noise.Variance(terms))
+	}
 	t := studentT(0.95, f.dof)
 	coef = t * math.Sqrt(max(quadratic(f.cov, gradient), 0))
 	sum, run := 0.0, 0.0
