@@ -225,9 +225,31 @@ func (in *heatInput) site() (*matching.Site, []string, []heat.Fault) {
 		for _, flag := range n.Flags {
 			warnings = append(warnings, fmt.Sprintf("heat demand %s: %s", d.ID, flag))
 		}
+		below, backwards := oddities(n)
+		if backwards > 0 {
+			warnings = append(warnings, fmt.Sprintf("heat demand %s: impossible temperatures, to be heated to less than it comes with in %d of %d steps: left out", d.ID, backwards, in.grid.Steps))
+			continue
+		}
+		if below > 0 {
+			warnings = append(warnings, fmt.Sprintf("heat demand %s: below zero in %d of %d steps, taken as none", d.ID, below, in.grid.Steps))
+		}
 		s.Needs = append(s.Needs, n)
 	}
 	return s, warnings, faults
+}
+
+// oddities counts the steps in which a need reads clearly below zero, and those
+// in which its target lies below its supply.
+func oddities(n *heat.Need) (below, backwards int) {
+	for i, q := range n.KW {
+		if q < -0.01*n.MaxKW {
+			below++
+		}
+		if n.TargetC[i] < n.SupplyC[i] {
+			backwards++
+		}
+	}
+	return below, backwards
 }
 
 func lastOf(list []string) string {
