@@ -141,13 +141,17 @@ func TestCascadeNearlyLatent(t *testing.T) {
 	require.InDelta(t, hot+got.HotUtilityKW, cold+got.ColdUtilityKW, 1e-9)
 }
 
-func BenchmarkCascade64(b *testing.B) {
+func BenchmarkCascade64(b *testing.B) { benchmarkCascade(b, 64) }
+
+// How it grows: two streams at each of a hundred sites, ten at each.
+func BenchmarkCascade200(b *testing.B)  { benchmarkCascade(b, 200) }
+func BenchmarkCascade1000(b *testing.B) { benchmarkCascade(b, 1000) }
+
+func benchmarkCascade(b *testing.B, n int) {
 	var all []Stream
-	for i := range 64 {
-		s, err := NewStream("s", float64(30+(i*37)%250), float64(30+(i*91+40)%250), 1+float64(i%5), math.NaN(), 5, "hot")
-		if err != nil {
-			s, err = NewStream("s", float64(30+(i*37)%250), float64(30+(i*91+40)%250), 1+float64(i%5), math.NaN(), 5, "")
-		}
+	for i := range n {
+		ts, tt := float64(30+(i*37)%250)+float64(i)/1000, float64(30+(i*91+40)%250)-float64(i)/1000
+		s, err := NewStream("s", ts, tt, 1+float64(i%5), math.NaN(), 5, "")
 		if err != nil {
 			b.Fatal(err)
 		}
