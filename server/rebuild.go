@@ -42,8 +42,9 @@ type Rebuilt struct {
 }
 
 // Rebuild makes the series store anew from the ledger's first leaf. No ingest
-// may run: the ledger has one owner at a time. Interrupted, it goes on where it
-// was when it is called again.
+// may run: the ledger has one owner at a time. Interrupted, an embedded store
+// goes on where it was when it is called again; an InfluxDB's bucket is then not
+// empty any more, and the server's follower goes on with it.
 func Rebuild(ctx context.Context, o RebuildOptions) (Rebuilt, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -26,7 +26,8 @@ truth and the store an index over it: the new one holds the same readings as the
 
 The server must be stopped. An embedded store is built beside the old one, which stays in its
 place until the new one is whole; an interrupted rebuild goes on where it was. With InfluxDB,
-name an empty bucket in the configuration, or say --empty.`,
+name an empty bucket in the configuration, or say --empty; what was interrupted there the server
+goes on with when it starts.`,
 		Example: `  systemctl stop thermie
   thermie rebuild --config /etc/thermie/server.yaml
   thermie rebuild --config server.yaml --empty       an InfluxDB's bucket is emptied first`,
