@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -95,24 +96,38 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// caseFiles reads the CSV and JSON files of a folder; expected.json, which holds
-// the answers of an open case, is not opened.
-func caseFiles(dir string) (map[string][]byte, error) {
-	entries, err := os.ReadDir(dir)
+// readFolder reads the CSV and JSON files of a folder, and of those in it one step
+// down, which are called "folder/file".
+func readFolder(files map[string][]byte, dir, under string) error {
+	entries, err := os.ReadDir(filepath.Join(dir, under))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	files := map[string][]byte{}
 	for _, e := range entries {
-		name := e.Name()
+		name := path.Join(under, e.Name())
+		if e.IsDir() && under == "" && !strings.HasPrefix(name, ".") {
+			if err := readFolder(files, dir, name); err != nil {
+				return err
+			}
+		}
 		if e.IsDir() || name == "expected.json" || !strings.HasSuffix(name, ".csv") && !strings.HasSuffix(name, ".json") {
 			continue
 		}
 		b, err := readBounded(filepath.Join(dir, name))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		files[name] = b
+	}
+	return nil
+}
+
+// caseFiles reads the CSV and JSON files of a folder; expected.json, which holds
+// the answers of an open case, is not opened.
+func caseFiles(dir string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if err := readFolder(files, dir, ""); err != nil {
+		return nil, err
 	}
 	if files["case.json"] == nil {
 		return nil, errors.New(dir + ": there is no case.json")

@@ -78,18 +78,19 @@ func (a *answer) finish() {
 }
 
 func (a *answer) work() error {
-	names := a.c.Task.Files
-	if len(names) == 0 {
+	named := a.c.Task.Files
+	if len(named) == 0 {
 		for _, n := range sortedKeys(a.files) {
 			if strings.HasSuffix(n, ".csv") {
-				names = append(names, n)
+				named = append(named, source{name: n})
 			}
 		}
 	}
 	var tables []*table
 	var parameters []byte
 	var unread []unreadFile
-	for _, n := range names {
+	for i := range named {
+		n := named[i].name
 		b, ok := a.files[n]
 		if !ok {
 			unread = append(unread, unreadFile{n, fmt.Errorf("case.json names the file %s, which is not in the folder", n)})
@@ -99,11 +100,12 @@ func (a *answer) work() error {
 		case strings.HasSuffix(n, ".json"):
 			parameters = b
 		case strings.HasSuffix(n, ".csv"):
-			t, err := readTable(n, b, a.c.Task.Location)
+			t, err := readTable(n, named[i].renamed(b), a.c.Task.Location)
 			if err != nil {
 				unread = append(unread, unreadFile{n, err})
 				continue
 			}
+			t.as = named[i].as
 			if t.unread > 0 {
 				a.warn("%s: %d cells are no number and count as missing", n, t.unread)
 			}
@@ -142,7 +144,7 @@ type unreadFile struct {
 func (a *answer) many(tables []*table) bool {
 	reporting := a.c.Task.Reporting.given()
 	for _, t := range tables {
-		_, role := roleOf(t.name)
+		_, role := roleOf(t.label())
 		reporting = reporting || role == "reporting"
 	}
 	return len(tables) > 3 || len(tables) > 1 && !reporting
@@ -159,7 +161,7 @@ func (a *answer) unreadable(files []unreadFile) {
 		a.set("flags", flags)
 	}
 	for _, f := range files {
-		name := strings.TrimSuffix(f.name, ".csv")
+		name := stem(f.name)
 		flags[name] = []string{Unreadable}
 		a.set(name, map[string]any{"sufficient": false, "n_valid_days": 0, "reasons": []string{Unreadable}})
 		a.warn("%v: the file is left out", f.err)

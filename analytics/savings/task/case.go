@@ -36,7 +36,7 @@ type Statement struct {
 	NRA        json.RawMessage
 	Rule       string
 	Sentinels  []float64
-	Files      []string
+	Files      []source
 	Holidays   []string
 	Closed     []string
 }
@@ -98,7 +98,7 @@ func (c *Case) statement(body map[string]json.RawMessage) error {
 	t := &c.Task
 	t.Confidence, t.Location = 0.90, time.UTC
 	zone := ""
-	var baseline, blackout, reporting json.RawMessage
+	var baseline, blackout, reporting, columns json.RawMessage
 	for _, k := range sortedKeys(body) {
 		v := body[k]
 		var err error
@@ -135,17 +135,27 @@ func (c *Case) statement(body map[string]json.RawMessage) error {
 		case "sentinel", "sentinels":
 			t.Sentinels, err = numbers(v)
 		case "files":
-			t.Files, err = fileNames(v)
+			t.Files, err = sources(v)
 		case "holidays":
 			t.Holidays, err = list(v)
 		case "closed", "shutdowns", "closures":
 			t.Closed, err = list(v)
+		case "columns":
+			columns = v
 		case "see", "note", "notes", "why", "question":
 		default:
 			c.Unknown = append(c.Unknown, "task."+k)
 		}
 		if err != nil {
 			return fmt.Errorf("case.json, task.%s: %w", k, err)
+		}
+	}
+	if columns != nil {
+		for i := range t.Files {
+			if t.Files[i].columns == nil {
+				t.Files[i].columns = map[string]string{}
+			}
+			t.Files[i].takeColumns(columns)
 		}
 	}
 	if zone != "" {
@@ -215,22 +225,6 @@ func list(v json.RawMessage) ([]string, error) {
 		return nil, errors.New("want a list of dates")
 	}
 	return []string{one}, nil
-}
-
-// fileNames are those of a list, or the values of a map.
-func fileNames(v json.RawMessage) ([]string, error) {
-	var many []string
-	if json.Unmarshal(v, &many) == nil {
-		return many, nil
-	}
-	m := map[string]string{}
-	if err := json.Unmarshal(v, &m); err != nil {
-		return nil, errors.New("want a list of file names")
-	}
-	for _, k := range sortedKeys(m) {
-		many = append(many, m[k])
-	}
-	return many, nil
 }
 
 // numbers are a number, a list of them, or a map of them.

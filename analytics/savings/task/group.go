@@ -23,7 +23,7 @@ var (
 	reportWord  = regexp.MustCompile(`(?i)(reporting|report|after|post)`)
 	weatherWord = regexp.MustCompile(`(?i)(weather|temperature|meteo|climate|outdoor)`)
 	dateWord    = regexp.MustCompile(`(?i)(holiday|calendar|closed|closure|shutdown)`)
-	controlWord = regexp.MustCompile(`(?i)(control|temoin|témoin|ctrl)`)
+	controlWord = regexp.MustCompile(`(?i)(control|temoin|témoin|ctrl|without|no_?event|no_?nre|event_?free)`)
 )
 
 // sites finds out which file is what, and answers for each meter.
@@ -49,10 +49,10 @@ func (a *answer) sites(tables []*table) error {
 			}
 		}
 		switch {
-		case dateWord.MatchString(t.name) && value == "":
+		case dateWord.MatchString(t.label()) && value == "":
 			a.calendar.addTable(t)
 			continue
-		case weatherWord.MatchString(t.name) && t.temperature() != nil && (value == "" || weatherOnly(t)):
+		case weatherWord.MatchString(t.label()) && t.temperature() != nil && (value == "" || weatherOnly(t)):
 			weather = weather.and(t)
 			continue
 		case value == "" && wide == nil && t.temperature() != nil && len(t.names) == 1:
@@ -70,7 +70,7 @@ func (a *answer) sites(tables []*table) error {
 			parts, names = t.byColumn(wide)
 		}
 		for _, n := range names {
-			key, role := roleOf(t.name)
+			key, role := roleOf(t.label())
 			if n != "" {
 				key = n
 			}
@@ -265,9 +265,19 @@ func (a *answer) answerGroups(order []string, groups map[string]*group) error {
 	if len(main) == 2 && (main[0].reporting == nil) != (main[1].reporting == nil) && (main[0].baseline == nil) != (main[1].baseline == nil) {
 		main = []*group{merge(main[0], main[1])}
 	}
+	if len(main) == 2 && follows(main[0], main[1]) {
+		main[0].reporting = main[1].baseline
+		main = main[:1]
+	} else if len(main) == 2 && follows(main[1], main[0]) {
+		main[1].reporting = main[0].baseline
+		main = main[1:]
+	}
 	reported := slices.ContainsFunc(main, func(g *group) bool { return g.reporting != nil })
 	switch {
 	case !reported:
+		if control != nil && control.reporting == nil { // a file like the others
+			main = append(main, control)
+		}
 		return a.sufficiency(main)
 	case len(main) > 1:
 		return a.portfolio(main)
@@ -294,6 +304,18 @@ func (a *answer) answerGroups(order []string, groups map[string]*group) error {
 	b.finish()
 	a.set("control", b.out)
 	return nil
+}
+
+// follows says that x is a baseline by its name, and y has the time after it under a
+// name that tells no period.
+func follows(x, y *group) bool {
+	if x.reporting != nil || y.reporting != nil || x.baseline == nil || y.baseline == nil {
+		return false
+	}
+	_, first := roleOf(x.baseline.label())
+	_, second := roleOf(y.baseline.label())
+	last := x.baseline.time[len(x.baseline.time)-1]
+	return first == "baseline" && second == "" && y.baseline.time[0].After(last)
 }
 
 func merge(x, y *group) *group {

@@ -199,3 +199,74 @@ func TestClosuresUnderAnEvent(t *testing.T) {
 		require.LessOrEqual(t, math.Abs(b.Sub(a).Hours()), 7*24.0, events)
 	}
 }
+
+// Files may be named by role, by meter, with the names of their columns, and lie one
+// folder down.
+func TestWaysToNameFiles(t *testing.T) {
+	r := rand.New(rand.NewPCG(37, 1))
+	w := newWeather(r, y0(2022), y0(2024))
+	base, rep := daily(r, w, y0(2022), y0(2023), heated, 0.3, 20), daily(r, w, y0(2023), y0(2024), heated, 0.3, 20)
+	own := func(s string) string { return strings.Replace(s, "time,value,temperature_c", "stamp,gaz,meteo", 1) }
+	columns := `"time": "stamp", "value": "gaz", "temperature": "meteo"`
+	for name, c := range map[string]struct {
+		files string
+		own   bool
+	}{
+		"roles":           {`{"baseline": "a.csv", "reporting": "b.csv"}`, false},
+		"meter":           {`{"M1": ["a_baseline.csv", "b_reporting.csv"]}`, false},
+		"maps":            {`[{"file": "a.csv", "role": "baseline", ` + columns + `}, {"file": "b.csv", "role": "reporting", ` + columns + `}]`, true},
+		"columns of each": {`{"a_baseline.csv": {"columns": {` + columns + `}}, "b_reporting.csv": {"columns": {` + columns + `}}}`, true},
+		"columns of all":  {`["a_baseline.csv", "b_reporting.csv"], "columns": {` + columns + `}`, true},
+		"folder":          {`["data/a_baseline.csv", "data/a_reporting.csv"]`, false},
+	} {
+		one, two := base, rep
+		if c.own {
+			one, two = own(base), own(rep)
+		}
+		files := map[string][]byte{"case.json": caseFile(`"energy": "heat", "timezone": "Europe/Paris", "frequency": "daily", "files": ` + c.files)}
+		for _, n := range []string{"a.csv", "a_baseline.csv", "data/a_baseline.csv"} {
+			files[n] = []byte(one)
+		}
+		for _, n := range []string{"b.csv", "b_reporting.csv", "data/a_reporting.csv"} {
+			files[n] = []byte(two)
+		}
+		if name == "columns of each" || name == "columns of all" || name == "meter" { // one meter, though the names begin apart
+			for n, to := range map[string]string{"a_baseline.csv": "baseline.csv", "b_reporting.csv": "reporting.csv"} {
+				files[to] = files[n]
+				files["case.json"] = []byte(strings.ReplaceAll(string(files["case.json"]), n, to))
+			}
+		}
+		got := answered(t, files)
+		require.Equal(t, 365.0, num(t, got, "report.total.m"), name)
+		require.NotContains(t, got, "not_understood", name)
+	}
+	for _, bad := range []string{`3`, `[3]`, `{"baseline": 3}`, `[{"role": "baseline"}]`} {
+		_, err := Answer(map[string][]byte{"case.json": caseFile(`"files": ` + bad)})
+		require.ErrorContains(t, err, "task.files", bad)
+	}
+}
+
+// Among files that are judged one by one, one called control is judged as well.
+func TestControlAmongFiles(t *testing.T) {
+	r := rand.New(rand.NewPCG(38, 1))
+	w := newWeather(r, y0(2022), y0(2024))
+	year := []byte(daily(r, w, y0(2022), y0(2023), heated, 0.3, 20))
+	got := answered(t, map[string][]byte{"a.csv": year, "b.csv": year, "control.csv": year,
+		"case.json": caseFile(`"energy": "heat", "timezone": "Europe/Paris", "frequency": "daily", "files": ["a.csv", "b.csv", "control.csv"]`)})
+	for _, name := range []string{"a", "b", "control"} {
+		require.Equal(t, 365.0, num(t, got, name+".n_valid_days"))
+	}
+}
+
+// A file whose name tells no period is the reporting period of a baseline that ends
+// before it.
+func TestFileAfterBaseline(t *testing.T) {
+	r := rand.New(rand.NewPCG(39, 1))
+	w := newWeather(r, y0(2022), y0(2024))
+	base, rep := daily(r, w, y0(2022), y0(2023), heated, 0.3, 20), daily(r, w, y0(2023), y0(2024), heated, 0.3, 20)
+	got := answered(t, map[string][]byte{"baseline.csv": []byte(base), "event.csv": []byte(rep), "control.csv": []byte(rep),
+		"case.json": caseFile(`"energy": "heat", "timezone": "Europe/Paris", "frequency": "daily", "files": ["event.csv", "baseline.csv", "control.csv"]`)})
+	require.Equal(t, 365.0, num(t, got, "report.total.m"))
+	require.Equal(t, 365.0, num(t, got, "control.report.total.m"))
+	require.Contains(t, got["nre"], "candidates")
+}

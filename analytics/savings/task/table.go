@@ -16,7 +16,8 @@ import (
 
 // table is a CSV file: one time, one name of a meter perhaps, numbers.
 type table struct {
-	name      string // of the file, without ending
+	name      string // of the file, without folder and ending
+	as        string // what the task calls it; "" for nothing
 	time      []time.Time
 	end       []time.Time // of invoices; nil when not given
 	estimated []bool      // nil when not given
@@ -57,7 +58,7 @@ func readTable(name string, b []byte, loc *time.Location) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: no header: %w", name, err)
 	}
-	t := &table{name: strings.TrimSuffix(name, ".csv"), columns: map[string][]float64{}, length: moment}
+	t := &table{name: stem(name), columns: map[string][]float64{}, length: moment}
 	header = slices.Clone(header)
 	roles := make([]string, len(header))
 	take := func(role string, names []string) {
@@ -249,6 +250,14 @@ func (t *table) between(p period) *table {
 		}
 	}
 	return t.pick(rows)
+}
+
+// label is what says of which meter and period a table is.
+func (t *table) label() string {
+	if t.as != "" {
+		return t.as
+	}
+	return t.name
 }
 
 // without is the table without the lines of a period.
