@@ -142,6 +142,10 @@ func (in *heatInput) sourceOf(s *heat.Source) *sourceAnswer {
 	if k := in.kinds.Of(s.Card); k != nil {
 		a.Kind, a.Class, a.Fluid, a.Caveats = k.Key, k.Class, &k.Fluid, &k.Caveats
 	}
+	if s.Known == 0 { // nothing is not zero
+		a.MWh, a.Interval = nil, nil
+		return a
+	}
 	a.Profile = profileOf(s.Profile(in.clean))
 	return a
 }
@@ -238,7 +242,7 @@ func proposalsOf(all []worth.Proposal) []proposalAnswer {
 
 func faultOf(f heat.Fault) faultAnswer {
 	a := faultAnswer{Kind: f.Kind, Channels: f.Channels, From: f.From.Format("2006-01-02T15:04Z"), To: f.To.Format("2006-01-02T15:04Z"),
-		Treatment: "left out; filled from like times, and counted as estimated"}
+		Treatment: "left out; filled from like times where there are any, and counted as estimated"}
 	switch {
 	case f.Kind == heat.SensorsSwapped && f.Mend:
 		a.Treatment = "mended: exchanged back"
