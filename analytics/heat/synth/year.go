@@ -152,7 +152,7 @@ func (m *maker) put(channel string, truth []float64, class, noise, digit float64
 
 // celsius adds a temperature channel: offset, noise, a tenth of a degree.
 func (m *maker) celsius(channel string, truth []float64) {
-	offset := 0.1 * m.r.NormFloat64()
+	offset := 0.15 * m.r.NormFloat64()
 	x := make([]float64, len(truth))
 	for i, v := range truth {
 		x[i] = v + offset + 0.1*m.r.NormFloat64()
@@ -180,6 +180,10 @@ func (m *maker) pattern(kind int) []float64 {
 	h := m.o.Step.Hours()
 	wander, left, on := 0.0, 0.0, false
 	stop := m.r.IntN(300) // a week's stop for maintenance
+	begin := -1
+	if m.r.IntN(8) == 0 { // one in eight begins within the year
+		begin = m.r.IntN(180)
+	}
 	for i := range out {
 		t := m.Grid.At(i)
 		wander += -wander*h/30 + m.r.NormFloat64()*0.08*math.Sqrt(2*h/30)
@@ -203,7 +207,7 @@ func (m *maker) pattern(kind int) []float64 {
 				load = 0
 			}
 		}
-		if day := t.YearDay(); day >= stop && day < stop+5 && kind != 0 {
+		if day := t.YearDay(); day >= stop && day < stop+5 && kind != 0 || day < begin {
 			load = 0
 		}
 		out[i] = load
