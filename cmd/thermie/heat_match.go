@@ -140,15 +140,14 @@ const coarse = 10_000
 
 // match computes the answer.
 func match(ctx context.Context, in *heatInput, o *matchOptions, progress io.Writer) (*matchAnswer, error) {
-	site, warnings, faults := in.site()
-	a := &matchAnswer{options: o, site: site, warnings: warnings}
-	for _, f := range faults {
-		a.faults = append(a.faults, faultOf(f))
+	site, measured, err := in.site()
+	if err != nil {
+		return nil, err
 	}
+	a := &matchAnswer{options: o, site: site, measured: measured, faults: measured.faults, warnings: measured.warnings}
 	if len(site.Sources) == 0 || len(site.Needs) == 0 {
-		return nil, frame.Usage(fmt.Errorf("nothing to match: %d sources and %d needs can be used; %s", len(site.Sources), len(site.Needs), lastOf(warnings)))
+		return nil, frame.Usage(fmt.Errorf("nothing to match: %d sources and %d needs can be used; %s", len(site.Sources), len(site.Needs), lastOf(a.warnings)))
 	}
-	var err error
 	if a.routes, err = site.Routes(); err != nil {
 		return nil, frame.Usage(err)
 	}
@@ -193,49 +192,32 @@ func match(ctx context.Context, in *heatInput, o *matchOptions, progress io.Writ
 
 // site runs cards and needs over the data. What cannot be used is said and left
 // out.
-func (in *heatInput) site() (*matching.Site, []string, []heat.Fault) {
-	faults := heat.FindFaults(in.grid, in.cards.Assets...)
-	in.clean = heat.Mend(in.grid, faults)
-	s := &matching.Site{Grid: in.grid, Places: in.cards.Places, Network: in.cards.Network}
-	warnings := in.warnings
-	for _, c := range in.cards.Assets {
-		if _, ok := in.cards.Places[c.Site]; !ok {
-			continue // said by the reader of the cards
-		}
-		found, err := heat.Sources(in.grid, []heat.Card{c}, faults)
-		if err != nil {
-			warnings = append(warnings, err.Error())
-			continue
-		}
-		for _, flag := range found[0].Flags {
-			warnings = append(warnings, fmt.Sprintf("heat asset %s: %s", c.ID, flag))
-		}
-		s.Sources = append(s.Sources, found[0])
+func (in *heatInput) site() (*matching.Site, *sourcesAnswer, error) {
+	measured, err := in.sources()
+	if err != nil {
+		return nil, nil, err
 	}
-	for i := range in.cards.Demands {
-		d := &in.cards.Demands[i]
-		if _, ok := in.cards.Places[d.Site]; !ok {
-			continue
+	s := &matching.Site{Grid: in.grid, Places: in.cards.Places, Network: in.cards.Network}
+	for _, x := range in.found {
+		if _, ok := in.cards.Places[x.Card.Site]; ok { // else said by the reader of the cards
+			s.Sources = append(s.Sources, x)
 		}
-		n, err := d.On(in.clean, in.cards.Weather)
-		if err != nil {
-			warnings = append(warnings, err.Error())
+	}
+	for _, n := range in.needs {
+		if _, ok := in.cards.Places[n.Demand.Site]; !ok {
 			continue
-		}
-		for _, flag := range n.Flags {
-			warnings = append(warnings, fmt.Sprintf("heat demand %s: %s", d.ID, flag))
 		}
 		below, backwards := oddities(n)
 		if backwards > 0 {
-			warnings = append(warnings, fmt.Sprintf("heat demand %s: impossible temperatures, to be heated to less than it comes with in %d of %d steps: left out", d.ID, backwards, in.grid.Steps))
+			measured.warnings = append(measured.warnings, fmt.Sprintf("heat demand %s: impossible temperatures, to be heated to less than it comes with in %d of %d steps: left out", n.Demand.ID, backwards, in.grid.Steps))
 			continue
 		}
 		if below > 0 {
-			warnings = append(warnings, fmt.Sprintf("heat demand %s: below zero in %d of %d steps, taken as none", d.ID, below, in.grid.Steps))
+			measured.warnings = append(measured.warnings, fmt.Sprintf("heat demand %s: below zero in %d of %d steps, taken as none", n.Demand.ID, below, in.grid.Steps))
 		}
 		s.Needs = append(s.Needs, n)
 	}
-	return s, warnings, faults
+	return s, measured, nil
 }
 
 // oddities counts the steps in which a need reads clearly below zero, and those

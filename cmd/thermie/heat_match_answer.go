@@ -32,6 +32,7 @@ type matchAnswer struct {
 	fixed    [][]float64    // MWh of heat that each pair costs
 	chosen   *matching.Plan // the sparse network at full resolution
 	changes  []change
+	measured *sourcesAnswer // of each source and need on its own
 	faults   []faultAnswer
 	warnings []string
 }
@@ -83,17 +84,10 @@ func (a *matchAnswer) document() map[string]any {
 			"step_min": p.Hours * 60, "steps": p.Steps},
 		"faults": append([]faultAnswer{}, a.faults...), "warnings": append([]string{}, a.warnings...),
 	}
-	demands := map[string]any{}
-	for _, n := range a.site.Needs {
-		demands[n.Demand.ID] = demandOf(n)
+	out["sources"], out["demands"] = a.measured.sources, a.measured.demands
+	for site, mwh := range a.measured.simultaneous {
+		out[site+"_simultaneous_heat_and_cool_MWh"] = round(mwh, 10)
 	}
-	sources := map[string]any{}
-	for i := range a.site.Sources {
-		s := &a.site.Sources[i]
-		sources[s.Card.ID] = map[string]any{"MWh": milli(s.MWh), "grade": s.Grade}
-	}
-	out["demands"], out["sources"] = demands, sources
-
 	alone, pumps := map[string]any{}, map[string]any{}
 	for _, x := range a.pairs {
 		name := a.name(x.Source, x.Demand)
