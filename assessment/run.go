@@ -103,6 +103,10 @@ func (r *run) failed(kind, subject, company string, err error, fr, en string) {
 		Text: metering.Text{FR: fr + " : " + err.Error(), EN: en + ": " + err.Error()}})
 }
 
+// eventMoves is how far the date of a proposed event may move as days come in
+// until it counts as another.
+const eventMoves = 10 * 24 * time.Hour
+
 // putAlarms stores the alarms. One that was raised before keeps its beginning
 // and its id, although what is computed moves a little with each day's readings.
 func (r *run) putAlarms(ctx context.Context) error {
@@ -119,6 +123,8 @@ func (r *run) putAlarms(ctx context.Context) error {
 				a.Since = o.Since
 			case same && a.Kind == "drift" && a.Until.IsZero():
 				a.ID = o.ID
+			case same && a.Kind == savings.EventAlarm && a.Since.Sub(o.Since).Abs() <= eventMoves:
+				a.ID, a.Since = o.ID, o.Since
 			}
 		}
 	}

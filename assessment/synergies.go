@@ -99,6 +99,9 @@ func (r *run) synergy(ctx context.Context, id string) ([]metering.Result, error)
 	} else if ok {
 		r.alarm(a)
 	}
+	for _, a := range e.EventAlarms() {
+		r.alarm(a)
+	}
 	if r.Evaluated != nil {
 		r.Evaluated(e)
 	}

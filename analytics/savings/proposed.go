@@ -20,8 +20,41 @@ type Proposed struct {
 	Text      metering.Text
 }
 
+// knownEvent says whether an adjustment of the plan, accepted or not, begins or
+// ends within ten days: a person knows of that event already.
+func (e *Evaluation) knownEvent(m *Model, at time.Time) bool {
+	for i := range e.Plan.Adjustments {
+		a := &e.Plan.Adjustments[i]
+		if a.Energy != m.Energy {
+			continue
+		}
+		for _, t := range []time.Time{a.From.Time(), a.To.Time()} {
+			if !t.IsZero() && at.Sub(t).Abs() <= 10*24*time.Hour {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// EventAlarms are the proposed events of all models as alarms for the animator.
+func (e *Evaluation) EventAlarms() []metering.Alarm {
+	var out []metering.Alarm
+	for k := range e.Fits {
+		for _, p := range e.ProposedEvents(k) {
+			out = append(out, metering.Alarm{ID: e.Plan.Synergy + ".event." + string(e.Plan.Models[k].Energy) + "." + p.From.UTC().Format("20060102"),
+				Kind: EventAlarm, Subject: e.Plan.Synergy, Since: p.From.UTC(), Text: p.Text})
+		}
+	}
+	return out
+}
+
+// EventAlarm is the kind of an alarm that proposes a non-routine event.
+const EventAlarm = "event"
+
 // ProposedEvents looks for changes of level in the days of the k-th model of the
-// plan, accepted adjustments taken into account.
+// plan, accepted adjustments taken into account. Those that an adjustment of the
+// plan names already, accepted or not, are left out.
 func (e *Evaluation) ProposedEvents(k int) []Proposed {
 	m, fit := &e.Plan.Models[k], e.Fits[k]
 	days := e.siteDays(m)
@@ -43,7 +76,11 @@ func (e *Evaluation) ProposedEvents(k int) []Proposed {
 	}
 	var out []Proposed
 	for _, ev := range nonroutine.Detect(line, nonroutine.Options{}).Events {
-		p := Proposed{From: e.grid.days[e.first+ev.Index], KWhPerDay: ev.Size, Half90: z90 * ev.SE, Share: ev.Share}
+		from := e.grid.days[e.first+ev.Index]
+		if e.knownEvent(m, from) {
+			continue
+		}
+		p := Proposed{From: from, KWhPerDay: ev.Size, Half90: z90 * ev.SE, Share: ev.Share}
 		more, plus := "de plus", "more"
 		if ev.Size < 0 {
 			more, plus = "de moins", "less"

@@ -30,6 +30,10 @@ func TestProposedEvents(t *testing.T) {
 	require.InDelta(t, 0, events[0].From.Sub(step).Hours()/24, 7)
 	require.InDelta(t, 4000, events[0].KWhPerDay, 900)
 	require.Contains(t, events[0].Text.FR, "kWh par jour de plus")
+	alarms := e.EventAlarms()
+	require.Len(t, alarms, 1)
+	require.Equal(t, EventAlarm, alarms[0].Kind)
+	require.Equal(t, events[0].From.UTC(), alarms[0].Since)
 	require.Equal(t, before, e.Result(metering.PeriodToDate, date("2025-01-01"), date("2026-01-01")))
 
 	p = millPlan(t, "day")
@@ -39,6 +43,14 @@ func TestProposedEvents(t *testing.T) {
 	e, err = Evaluate(p, testFactors(t), d, date("2026-01-01"))
 	require.NoError(t, err)
 	require.Empty(t, e.ProposedEvents(0))
+
+	// Named in the plan and not accepted, it is known and not counted.
+	a.AcceptedBy = ""
+	p.Adjustments = []Adjustment{a}
+	e, err = Evaluate(p, testFactors(t), d, date("2026-01-01"))
+	require.NoError(t, err)
+	require.Empty(t, e.ProposedEvents(0))
+	require.Equal(t, before.Figures, e.Result(metering.PeriodToDate, date("2025-01-01"), date("2026-01-01")).Figures)
 
 	// Nothing is proposed where nothing happened.
 	d, _ = newMill(6, 0.1).data()

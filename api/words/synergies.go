@@ -99,6 +99,7 @@ var synergies = map[string]entry{
 	"drift.flow":            {FR: "Débit volumique moyen en marche, m³/h", EN: "Mean volume flow while running, m³/h"},
 	"drift.delta_t":         {FR: "Écart départ − retour en marche, K", EN: "Flow − return difference while running, K"},
 	"alarm.drift":           {FR: "dérive", EN: "drift"},
+	"alarm.event":           {FR: "événement non périodique", EN: "non-routine event"},
 	"alarm.gap":             {FR: "sans relevé", EN: "no reading"},
 	"alarm.silent":          {FR: "muet", EN: "silent"},
 	"alarm.exchange":        {FR: "compteur remplacé", EN: "meter exchanged"},
