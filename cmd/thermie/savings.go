@@ -28,7 +28,7 @@ func savingsCommand() *cobra.Command {
   thermie savings case ./heat-2025 --json             the task in the folder's case.json
   thermie savings coverage --sites 500                how often the intervals hold the truth`,
 	}
-	c.AddCommand(savingsFitCommand(), savingsReportCommand(), savingsCaseCommand(), savingsCoverageCommand())
+	c.AddCommand(savingsFitCommand(), savingsReportCommand(), savingsAttributeCommand(), savingsCaseCommand(), savingsCoverageCommand())
 	return c
 }
 

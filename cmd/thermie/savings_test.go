@@ -38,6 +38,32 @@ values:
   gas: {factor: natural-gas}
 `
 
+const heatPlan = `schema: thermie.plan/1
+synergy: line
+version: 1
+option: B
+title: {fr: Chaleur, en: Heat}
+boundary: {fr: Chaleur livrée, en: Heat delivered}
+reporting: {from: 2025-01-01}
+meters:
+  - {series: line/heat_energy, role: heat, accuracy: {class: EN 1434 class 2}}
+displaced:
+  - {energy: gas, efficiency_pci: 0.9, efficiency_half90: 0.03, pcs_per_pci: 1.11, source: {fr: essai, en: test}}
+values:
+  gas: {factor: natural-gas}
+`
+
+// heatReadings are a year of a heat meter that delivers 150 kW all year.
+func heatReadings() []byte {
+	var b bytes.Buffer
+	b.WriteString("time,line/heat_energy\n")
+	from, to := time.Date(2025, 1, 1, 0, 0, 0, 0, calendar.Paris), time.Date(2026, 1, 1, 0, 0, 0, 0, calendar.Paris)
+	for i, at := 0, from.UTC(); !at.After(to); i, at = i+1, at.Add(time.Hour) {
+		fmt.Fprintf(&b, "%s,%d\n", at.Format(time.RFC3339), 150*i)
+	}
+	return b.Bytes()
+}
+
 const millFactors = `id: test
 version: 1
 factors:
@@ -127,6 +153,22 @@ func TestSavingsOfAPlan(t *testing.T) {
 	out, err = thermie(t, "savings", "fit", "--plan", at("plan.yaml"), "--factors", at("factors.yaml"), "--data", at("readings.csv"))
 	require.NoError(t, err)
 	require.Contains(t, out, "heating, balance")
+
+	// The heat line claims twice what the whole mill saved: it is brought to that.
+	require.NoError(t, os.WriteFile(at("heat.yaml"), []byte(heatPlan), 0o600))
+	require.NoError(t, os.WriteFile(at("heat.csv"), heatReadings(), 0o600))
+	out, err = thermie(t, "savings", "attribute", "--site", at("plan.yaml"), "--plan", at("heat.yaml"), "--factors", at("factors.yaml"),
+		"--data", at("readings.csv"), "--data", at("heat.csv"), "--json")
+	require.NoError(t, err)
+	var a struct {
+		Whole   float64
+		Parts   []struct{ Claimed, Attributed float64 }
+		Reduced bool
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &a))
+	require.True(t, a.Reduced)
+	require.Greater(t, a.Parts[0].Claimed, 1.5*a.Whole)
+	require.InDelta(t, a.Whole, a.Parts[0].Attributed, 1e-6)
 
 	_, err = thermie(t, "savings", "report", "--plan", at("plan.yaml"), "--data", at("readings.csv"))
 	require.ErrorContains(t, err, "natural-gas")
