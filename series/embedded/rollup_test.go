@@ -35,7 +35,7 @@ func TestRollupsEqualReadings(t *testing.T) {
 		}).Draw(rt, "first")
 		last := calendar.NextDay(calendar.NextDay(first))
 		span := last.UnixMilli() - first.UnixMilli()
-		step := [...]int64{600_000, 60_000, 9_500, 3_600_000}[run%4] // each kind of aggregates has its turn
+		step := [...]int64{600_000, 55_000, 9_500, 3_600_000}[run%4] // each kind of aggregates has its turn
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))
 		reading := func(at int64) metering.Reading {
 			x := metering.Reading{Series: id, Unit: metering.KW, At: at, Number: metering.Decimal{Coef: r.Int64N(1_000_000) - 1000, Exp: -int8(r.IntN(4))}}
