@@ -72,14 +72,19 @@ store is an InfluxDB.`,
 // runServer opens and runs a server. Where several ingest processes share a
 // territory and the one that owned the ledger is gone, it tries to take its place.
 func runServer(ctx context.Context, o server.Options) error {
-	for {
+	const soon, late = 200 * time.Millisecond, 5 * time.Second
+	for wait := soon; ; wait = min(2*wait, late) { // an owner that has just begun may take a while to listen
+		began := time.Now()
 		err := runOnce(ctx, o)
 		if !errors.Is(err, ingest.ErrOwnerGone) {
 			return err
 		}
+		if time.Since(began) > time.Minute {
+			wait = soon
+		}
 		o.Log.Warn("the owner of the ledger is gone; trying to take its place", "cause", err)
 		select {
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil
 		}
