@@ -78,7 +78,7 @@ func compareOnce(b *testing.B, who, telegraf string, broker *mosquitto, store *i
 	b.Cleanup(func() { os.RemoveAll(dir) })
 	var p *process
 	if who == "telegraf" {
-		p = newProcess(b, who, nil, nil, telegraf, "--config", telegrafConfig(b, dir, broker, store, bucket))
+		p = newProcess(b, who, nil, nil, telegraf, "--config", telegrafConfig(b, dir, broker, store, bucket, (total+len(messages)-1)/len(messages)))
 	} else {
 		p = newProcess(b, who, nil, nil, product(b, "thermie"), "ingest", "--config", compareConfig(b, dir, broker, store, bucket))
 	}
@@ -232,10 +232,12 @@ func compareMessages(b *testing.B, total, size int) (out []message) {
 	return out
 }
 
-func telegrafConfig(b *testing.B, dir string, broker *mosquitto, store *influxServer, bucket string) string {
+func telegrafConfig(b *testing.B, dir string, broker *mosquitto, store *influxServer, bucket string, size int) string {
 	config := filepath.Join(dir, "telegraf.conf")
 	require.NoError(b, os.WriteFile(config, []byte(strings.NewReplacer("URL", strings.Replace(broker.url, "tls://", "ssl://", 1), "CERTS", broker.certs,
-		"STORE", store.url, "TOKEN", store.token, "ORG", store.organisation, "BUCKET", bucket, "TERRITORY", territory).Replace(`
+		"STORE", store.url, "TOKEN", store.token, "ORG", store.organisation, "BUCKET", bucket, "TERRITORY", territory,
+		// Half of its buffer: what overflows it, it drops.
+		"UNDELIVERED", strconv.Itoa(100_000/size)).Replace(`
 [agent]
   interval = "1s"
   flush_interval = "1s"
@@ -250,7 +252,7 @@ func telegrafConfig(b *testing.B, dir string, broker *mosquitto, store *influxSe
   qos = 1
   client_id = "telegraf"
   persistent_session = true
-  max_undelivered_messages = 5000
+  max_undelivered_messages = UNDELIVERED
   tls_ca = "CERTS/ca.crt"
   tls_cert = "CERTS/ingest.crt"
   tls_key = "CERTS/ingest.key"
