@@ -207,31 +207,23 @@ func (in *heatInput) site() (*matching.Site, *sourcesAnswer, error) {
 		if _, ok := in.cards.Places[n.Demand.Site]; !ok {
 			continue
 		}
-		below, backwards := oddities(n)
-		if backwards > 0 {
-			measured.warnings = append(measured.warnings, fmt.Sprintf("heat demand %s: impossible temperatures, to be heated to less than it comes with in %d of %d steps: left out", n.Demand.ID, backwards, in.grid.Steps))
+		if k := backwards(n); k > 0 {
+			measured.warnings = append(measured.warnings, fmt.Sprintf("heat demand %s: impossible temperatures, to be heated to less than it comes with in %d of %d steps: left out", n.Demand.ID, k, in.grid.Steps))
 			continue
-		}
-		if below > 0 {
-			measured.warnings = append(measured.warnings, fmt.Sprintf("heat demand %s: below zero in %d of %d steps, taken as none", n.Demand.ID, below, in.grid.Steps))
 		}
 		s.Needs = append(s.Needs, n)
 	}
 	return s, measured, nil
 }
 
-// oddities counts the steps in which a need reads clearly below zero, and those
-// in which its target lies below its supply.
-func oddities(n *heat.Need) (below, backwards int) {
-	for i, q := range n.KW {
-		if q < -0.01*n.MaxKW {
-			below++
-		}
+// backwards counts the steps in which a need's target lies below its supply.
+func backwards(n *heat.Need) (steps int) {
+	for i := range n.TargetC {
 		if n.TargetC[i] < n.SupplyC[i] {
-			backwards++
+			steps++
 		}
 	}
-	return below, backwards
+	return steps
 }
 
 func lastOf(list []string) string {

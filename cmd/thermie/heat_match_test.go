@@ -33,7 +33,7 @@ func TestMatchFourWeeks(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &want))
 	in, err := readHeat(dir+"port12_4weeks.assets.json", dir+"port12_4weeks.csv.gz")
 	require.NoError(t, err)
-	o := matchOptions{heatValue: 55, pipe: 500, station: 60000, rate: 0.05, years: 20, stores: []float64{0, 5000}}
+	o := matchOptions{heatValue: 55, pipe: 500, station: 60000, rate: 0.05, years: 20, stores: []float64{0, 5000}, effort: 10}
 	a, err := match(t.Context(), in, &o, io.Discard)
 	require.NoError(t, err)
 	b, err = json.Marshal(a.document())
@@ -66,7 +66,7 @@ func TestMatchFourWeeks(t *testing.T) {
 	require.Positive(t, sum)
 	require.LessOrEqual(t, sum, a.plan.DeliveredMWh+1e-6)
 	require.LessOrEqual(t, a.plan.DeliveredMWh, a.bound+1e-6)
-	require.Less(t, a.network.Gap, 0.01)
+	require.Less(t, a.network.Gap, 0.1, "ten programmes leave a few per cent")
 	require.Len(t, a.changes, 5)
 	require.Greater(t, a.changes[0].mwh, a.base.DeliveredMWh)
 	require.Less(t, a.changes[2].mwh, a.base.DeliveredMWh)
