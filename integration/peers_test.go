@@ -58,11 +58,9 @@ func newPeerSite(b *testing.B, meters int) *peerSite {
 			words[v.register+2], words[v.register+3] = 1234, 56789
 		}
 	}
-	if words[0x0BD3] != 0 { // volts
-		bits := math.Float32bits(230.5)
-		for _, r := range []uint16{0x0BD3, 0x0BD5, 0x0BD7} {
-			words[r], words[r+1] = uint16(bits>>16), uint16(bits)
-		}
+	volts := math.Float32bits(230.5)
+	for _, r := range []uint16{0x0BD3, 0x0BD5, 0x0BD7} {
+		words[r], words[r+1] = uint16(volts>>16), uint16(volts)
 	}
 	for range meters {
 		l, err := slave.ListenTCP("127.0.0.1:0", func(r slave.Request) ([]uint16, slave.Exception) {
@@ -109,13 +107,14 @@ func (s *peerSite) thermieConfig(b *testing.B, dir, name string, broker *mosquit
 	return path
 }
 
-// telegrafConfig is Telegraf with its best settings for this: requests that bridge
-// the gaps, one message for many metrics, QoS 1, flushed each second.
-func (s *peerSite) telegrafConfig(b *testing.B, dir, name string, broker *mosquitto, interval time.Duration) string {
+// telegrafConfig is Telegraf with its best settings for reading: requests that
+// bridge the gaps; QoS 1, flushed each second. Its layout "batch" puts many metrics
+// into one message, as we do; "non-batch", its default, makes a message of each.
+func (s *peerSite) telegrafConfig(b *testing.B, dir, name, layout string, broker *mosquitto, interval time.Duration) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "[agent]\n  interval = %q\n  flush_interval = \"1s\"\n  metric_batch_size = 100\n  metric_buffer_limit = 100000\n  omit_hostname = true\n", interval)
-	fmt.Fprintf(&t, "[[outputs.mqtt]]\n  servers = [%q]\n  topic = \"thermie/v1/%s/%s/batch\"\n  qos = 1\n  layout = \"batch\"\n  data_format = \"influx\"\n"+
-		"  tls_ca = %q\n  tls_cert = %q\n  tls_key = %q\n", strings.Replace(broker.url, "tls://", "ssl://", 1), territory, name,
+	fmt.Fprintf(&t, "[[outputs.mqtt]]\n  servers = [%q]\n  topic = \"thermie/v1/%s/%s/batch\"\n  qos = 1\n  layout = %q\n  data_format = \"influx\"\n"+
+		"  tls_ca = %q\n  tls_cert = %q\n  tls_key = %q\n", strings.Replace(broker.url, "tls://", "ssl://", 1), territory, name, layout,
 		filepath.Join(broker.certs, "ca.crt"), filepath.Join(broker.certs, name+".crt"), filepath.Join(broker.certs, name+".key"))
 	for i, a := range s.addresses {
 		fmt.Fprintf(&t, "[[inputs.modbus]]\n  name = \"m-%d\"\n  controller = \"tcp://%s\"\n  timeout = \"1s\"\n  configuration_type = \"request\"\n"+
@@ -279,14 +278,16 @@ func BenchmarkPeers(b *testing.B) {
 		if !c.peer {
 			continue
 		}
-		b.Run("telegraf/"+c.name, func(b *testing.B) {
-			for b.Loop() {
-				const name = "telegraf"
-				site, broker := newPeerSite(b, c.meters), startMosquitto(b, name)
-				config := site.telegrafConfig(b, b.TempDir(), name, broker, c.interval)
-				site.measure(b, newProcess(b, "telegraf", nil, nil, program(b, "THERMIE_TELEGRAF"), "--quiet", "--config", config))
-			}
-		})
+		for _, layout := range []string{"batch", "non-batch"} {
+			b.Run("telegraf-"+layout+"/"+c.name, func(b *testing.B) {
+				for b.Loop() {
+					const name = "telegraf"
+					site, broker := newPeerSite(b, c.meters), startMosquitto(b, name)
+					config := site.telegrafConfig(b, b.TempDir(), name, layout, broker, c.interval)
+					site.measure(b, newProcess(b, "telegraf", nil, nil, program(b, "THERMIE_TELEGRAF"), "--quiet", "--config", config))
+				}
+			})
+		}
 	}
 }
 

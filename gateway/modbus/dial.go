@@ -58,6 +58,39 @@ func interrupt(ctx context.Context, c net.Conn) func() bool {
 	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 }
 
+// watch makes the end of a context break the reads and writes of a connection, as
+// interrupt does, for many questions in a row under the same context.
+type watch struct {
+	ctx  context.Context
+	conn net.Conn
+	stop func() bool
+}
+
+// errTouched says that the context before has ended, and with it the connection.
+var errTouched = errors.New("the connection was interrupted")
+
+func (w *watch) over(ctx context.Context, c net.Conn) error {
+	if w.ctx == ctx && w.conn == c {
+		return nil
+	}
+	if !w.end() {
+		return errTouched
+	}
+	if ctx.Done() == nil {
+		return nil
+	}
+	w.ctx, w.conn = ctx, c
+	w.stop = context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	return nil
+}
+
+// end ends it; false when the connection may be touched already.
+func (w *watch) end() bool {
+	untouched := w.stop == nil || w.stop()
+	*w = watch{}
+	return untouched
+}
+
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()

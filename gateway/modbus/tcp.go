@@ -25,6 +25,8 @@ type tcpTransport struct {
 	missed int    // time-outs in a row
 	behind map[byte]overdue
 	tuned  patience
+	watch  watch
+	writes time.Time // until when a write may take
 	buf    [4 * maxFrame]byte
 	have   int // bytes in buf
 	frame  [maxFrame]byte
@@ -39,6 +41,10 @@ type overdue struct {
 
 // history is how many questions back a late answer is still known.
 const history = 64
+
+// writeSlack is by how much longer than an answer a question that finds no room
+// in the connection may take.
+const writeSlack = 5 * time.Second
 
 // missedMost is how many time-outs in a row a connection survives, less one.
 const missedMost = 2
@@ -87,21 +93,21 @@ func (t *tcpTransport) settle(ctx context.Context, unit byte, until time.Time) b
 // listen takes what comes out of a question, once, until an instant; false when
 // the connection is of no more use.
 func (t *tcpTransport) listen(ctx context.Context, until time.Time) bool {
-	if t.conn.SetReadDeadline(until) != nil {
+	if t.watch.over(ctx, t.conn) != nil || t.conn.SetReadDeadline(until) != nil {
 		return false
 	}
-	untouched := interrupt(ctx, t.conn)
 	n, err := t.conn.Read(t.buf[t.have:])
 	t.have += n
-	return untouched() && (err == nil || isTimeout(err)) && t.clean()
+	return ctx.Err() == nil && (err == nil || isTimeout(err)) && t.clean()
 }
 
 func (t *tcpTransport) close() error {
 	if t.conn == nil {
 		return nil
 	}
+	t.watch.end()
 	err := t.conn.Close()
-	t.conn, t.have, t.asked, t.missed = nil, 0, 0, 0
+	t.conn, t.have, t.asked, t.missed, t.writes = nil, 0, 0, 0, time.Time{}
 	clear(t.behind)
 	return err
 }
@@ -193,16 +199,25 @@ func (t *tcpTransport) stale(n int) {
 // ask sends one question and waits for its answer.
 func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 	q, id := ask(adu, 7), binary.BigEndian.Uint16(adu)
-	deadline := time.Now().Add(t.tuned.of(q.unit, t.e.Timeout))
+	now := time.Now()
+	deadline := now.Add(t.tuned.of(q.unit, t.e.Timeout))
 	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
 		deadline = at
 	}
-	if err := t.conn.SetDeadline(deadline); err != nil {
+	if err := t.watch.over(ctx, t.conn); err != nil {
 		return nil, broken{err}
 	}
-	untouched := interrupt(ctx, t.conn)
+	if err := t.conn.SetReadDeadline(deadline); err != nil {
+		return nil, broken{err}
+	}
+	if t.writes.Before(deadline) { // twelve bytes find room: that is looked after now and then
+		t.writes = deadline.Add(writeSlack)
+		if err := t.conn.SetWriteDeadline(t.writes); err != nil {
+			return nil, broken{err}
+		}
+	}
 	defer func() {
-		if !untouched() {
+		if ctx.Err() != nil {
 			t.close()
 		}
 	}()

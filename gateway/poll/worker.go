@@ -38,7 +38,8 @@ type Worker struct {
 	mu      sync.Mutex // guards what Status shows: health and load
 	load    load
 
-	skipped int // instants at which a busy bus did not read a meter that was due, since the last warning
+	timer   *time.Timer // of idle
+	skipped int         // instants at which a busy bus did not read a meter that was due, since the last warning
 	warned  time.Time
 }
 
@@ -66,6 +67,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	} else {
 		w.log.Info("reading", "endpoint", w.endpoint.String(), "devices", len(w.devices), "load", fmt.Sprintf("%.1f %%", 100*share))
 	}
+	w.timer = nil
 	w.start()
 	for ctx.Err() == nil {
 		w.begin(w.now())
@@ -236,11 +238,15 @@ func (w *Worker) idle(ctx context.Context) {
 		w.line.Listen(ctx, doubtful.unit, wait)
 		return
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+	if w.timer == nil {
+		w.timer = time.NewTimer(wait)
+	} else {
+		w.timer.Reset(wait)
+	}
 	select {
-	case <-timer.C:
+	case <-w.timer.C:
 	case <-ctx.Done():
+		w.timer.Stop()
 	}
 }
 
