@@ -98,6 +98,14 @@ func TestStatedRules(t *testing.T) {
 	require.Equal(t, 0.6, r.MinDayShare)
 	require.Equal(t, []string{"Moon phases are modelled"}, ignored)
 
+	// Clauses have their own verdicts; those for another energy are passed over.
+	r = Default("gas", paris)
+	require.Empty(t, r.State("zero reads missing for electricity, valid for gas, negative values are missing but outliers are kept"))
+	require.False(t, r.ZeroMissing)
+	require.Equal(t, 2.0, r.KeepNegative)
+	require.True(t, r.KeepSpikes)
+	require.True(t, r.KeepStuck)
+
 	r = Default("gas", paris)
 	require.Empty(t, r.State("zero, negative and outlier hours are missing"))
 	require.True(t, r.ZeroMissing)

@@ -21,13 +21,15 @@ type Rules struct {
 	MinDayShare    float64  // a day needs more than this share of its hours
 	MaxTemperature int      // longest gap of temperature that is interpolated, hours
 	Stated         []string // what was understood from the words of a task
+
+	electric bool
 }
 
 // Default are the rules for an energy: "electricity", or anything else.
 func Default(energy string, loc *time.Location) Rules {
 	r := Rules{Location: loc, OutlierIQR: 3, MinDayShare: 0.5, MaxTemperature: 6, KeepNegative: 2}
 	if Electric(energy) {
-		r.ZeroMissing, r.KeepNegative = true, 0.05
+		r.ZeroMissing, r.KeepNegative, r.electric = true, 0.05, true
 	}
 	return r
 }
@@ -50,6 +52,7 @@ var (
 // they are missing or kept, of a day's share of hours, of gaps of temperature.
 // What was understood is in Stated; it returns the sentences that were not.
 func (r *Rules) State(text string) (ignored []string) {
+	values, stuck := false, false
 	for _, s := range regexp.MustCompile(`[;.\n]\s+|[;\n]`).Split(text, -1) {
 		low := strings.ToLower(strings.TrimSpace(s))
 		if low == "" {
@@ -57,34 +60,31 @@ func (r *Rules) State(text string) (ignored []string) {
 		}
 		understood := false
 		say := func(what string) { r.Stated, understood = append(r.Stated, what), true }
-		drop, told := verdict(low)
-		for _, word := range []string{"zero", "negative", "outlier", "spike", "stuck"} {
-			if !strings.Contains(low, word) || !told {
-				continue
-			}
+		for _, v := range r.verdicts(low) {
 			how := "flagged"
-			if drop {
+			if v.drop {
 				how = "missing"
 			}
-			switch word {
+			switch v.word {
 			case "zero":
-				r.ZeroMissing = drop
+				r.ZeroMissing = v.drop
 			case "negative":
 				r.KeepNegative = 0
-				if drop {
+				if v.drop {
 					r.KeepNegative = 2
 				}
 			case "outlier":
-				r.DropOutliers = drop
-				if !drop {
+				r.DropOutliers = v.drop
+				if !v.drop {
 					r.KeepSpikes = true
 				}
 			case "spike":
-				r.KeepSpikes = !drop
+				r.KeepSpikes = !v.drop
 			case "stuck":
-				r.KeepStuck = !drop
+				r.KeepStuck, stuck = !v.drop, true
 			}
-			say(word + " values: " + how)
+			values = true
+			say(v.word + " values: " + how)
 		}
 		if m := percent.FindStringSubmatch(low); m != nil && strings.Contains(low, "day") {
 			share := 0.0
@@ -108,7 +108,48 @@ func (r *Rules) State(text string) (ignored []string) {
 			ignored = append(ignored, strings.TrimSpace(s))
 		}
 	}
+	if values && !stuck { // a rule that says which values are missing means no others
+		r.KeepStuck = true
+		r.Stated = append(r.Stated, "stuck values: flagged, the rule does not name them")
+	}
 	return ignored
+}
+
+// said is what a clause says of one kind of values.
+type said struct {
+	word string
+	drop bool
+}
+
+var (
+	clauses   = regexp.MustCompile(`,|\bbut\b|\bwhile\b|\band\b|\bor\b`)
+	electrics = regexp.MustCompile(`\bfor (electric|power)`)
+	fuels     = regexp.MustCompile(`\bfor (gas|heat|fuel)`)
+)
+
+// verdicts reads the clauses of a sentence. A clause without a verdict shares that
+// of the next one that has it: "zero, negative and outlier hours are missing". One
+// that is for another energy is passed over.
+func (r *Rules) verdicts(sentence string) []said {
+	var out []said
+	parts := clauses.Split(sentence, -1)
+	drop, told := false, false
+	for i := len(parts) - 1; i >= 0; i-- {
+		p := parts[i]
+		if d, ok := verdict(p); ok {
+			drop, told = d, true
+		}
+		if !told || electrics.MatchString(p) && !r.electric || fuels.MatchString(p) && r.electric {
+			continue
+		}
+		for _, word := range []string{"zero", "negative", "outlier", "spike", "stuck"} {
+			if strings.Contains(p, word) {
+				out = append(out, said{word, drop})
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 var (
