@@ -2,6 +2,7 @@ package interval
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
@@ -287,4 +288,18 @@ func dot(a, b []float64) float64 {
 		s += float64(a[i] * b[i])
 	}
 	return s
+}
+
+// ModelHalf is the half width of the predictions' sum over these rows alone, by the
+// error of the model's parameters; without the scatter of what is predicted.
+func (s *Forecast) ModelHalf(rows []int, confidence float64) (float64, error) {
+	a, err := s.influence(rows)
+	if err != nil {
+		return 0, err
+	}
+	terms := slices.Clone(s.base)
+	for i := range terms {
+		terms[i].Weight = a[i]
+	}
+	return s.Noise.Half(s.Noise.Variance(terms), confidence), nil
 }

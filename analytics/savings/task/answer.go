@@ -20,6 +20,7 @@ type answer struct {
 	calendar calendarDays
 	// residuals of the baseline by day, for the correlation of meters.
 	residuals []residual
+	normal    *table // weather of a normal year
 	plot      bool
 	picture   *chart.Picture
 }

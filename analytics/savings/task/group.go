@@ -52,6 +52,9 @@ func (a *answer) sites(tables []*table) error {
 		case dateWord.MatchString(t.label()) && value == "":
 			a.calendar.addTable(t)
 			continue
+		case normalWord.MatchString(t.label()) && t.temperature() != nil && weatherOnly(t):
+			a.normal = t
+			continue
 		case weatherWord.MatchString(t.label()) && t.temperature() != nil && (value == "" || weatherOnly(t)):
 			weather = weather.and(t)
 			continue

@@ -19,7 +19,7 @@ func (a *answer) sufficiency(groups []*group) error {
 		if one {
 			return a.site(g)
 		}
-		b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar.own()}
+		b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar.own(), normal: a.normal}
 		g.baseline = t
 		if err := b.site(g); err != nil {
 			b.flags([]quality.Flag{{Reason: Unreadable, Refused: true, Text: err.Error()}})
@@ -67,7 +67,7 @@ func (a *answer) portfolio(groups []*group) error {
 	meters := map[string]any{}
 	var parts []*answer
 	for _, g := range groups {
-		b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar.own()}
+		b := &answer{c: a.c, files: a.files, out: map[string]any{}, calendar: a.calendar.own(), normal: a.normal}
 		if err := b.site(g); err != nil {
 			b.flags([]quality.Flag{{Reason: "cannot_be_answered", Refused: true, Text: err.Error()}})
 			b.set("sufficient", false)

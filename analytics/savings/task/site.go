@@ -148,6 +148,9 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	if err := a.reports(fit, f.base, l); err != nil {
 		return err
 	}
+	if err := a.normalised(fit, f); err != nil {
+		return err
+	}
 	a.set("uncertainty", map[string]any{"rho_used": s.Noise.RhoUsed, "memory": s.Noise.Memory, "dof": s.Noise.DOF,
 		"confidence": a.c.Task.Confidence, "seasonal_scatter": s.Noise.Season[:]})
 	if f.rep.Step == baseline.Hour {

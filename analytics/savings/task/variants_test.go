@@ -504,3 +504,30 @@ func FuzzAnswer(f *testing.F) {
 		_, _ = Answer(map[string][]byte{"case.json": c, "baseline.csv": b})
 	})
 }
+
+// A normal year's saving: both periods modelled, both on the same weather.
+func TestNormalisedSavings(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 1))
+	w := newWeather(r, y0(2022), y0(2024))
+	normal := newWeather(rand.New(rand.NewPCG(32, 1)), y0(2019), y0(2020))
+	use := func(at time.Time, temp float64) float64 {
+		y := 500 + 60*math.Max(15-temp, 0)
+		if !at.Before(y0(2023)) {
+			y -= 0.2 * (y - 500)
+		}
+		return y
+	}
+	var n strings.Builder
+	n.WriteString("time,temperature_c\n")
+	truth := 0.0
+	for at := y0(2019); at.Before(y0(2020)); at = at.AddDate(0, 0, 1) {
+		truth += 0.2 * 60 * math.Max(15-normal.day(at), 0)
+		fmt.Fprintf(&n, "%s,%.2f\n", at.Format(time.DateOnly), normal.day(at))
+	}
+	got := answered(t, map[string][]byte{"baseline.csv": []byte(daily(r, w, y0(2022), y0(2023), use, 0.4, 60)), "reporting.csv": []byte(daily(r, w, y0(2023), y0(2024), use, 0.4, 60)),
+		"normal_year.csv": []byte(n.String()),
+		"case.json":       caseFile(`"energy": "heat", "timezone": "Europe/Paris", "frequency": "daily", "files": ["baseline.csv", "reporting.csv", "normal_year.csv"]`)})
+	require.InDelta(t, truth, num(t, got, "report.normalised.savings"), num(t, got, "report.normalised.unc90"))
+	require.Equal(t, 365.0, num(t, got, "report.normalised.days"))
+	require.Greater(t, num(t, got, "report.normalised.unc90"), 0.0)
+}
