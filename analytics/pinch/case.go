@@ -145,6 +145,9 @@ func ParseCase(data []byte) (*Case, error) {
 		return nil, fmt.Errorf("units %q: there are kW and MW", in.Units)
 	}
 	if len(in.Streams) == 0 {
+		if file.Kind != "" {
+			return nil, fmt.Errorf("inputs: no streams; kind %q: there are pinch-target, total-site, time-slice and multi-period", file.Kind)
+		}
 		return nil, errors.New("inputs: no streams")
 	}
 	if in.DTMin != nil && !(*in.DTMin >= 0) {
@@ -159,10 +162,8 @@ func ParseCase(data []byte) (*Case, error) {
 		c.Kind = KindTimeSlice
 	case len(in.Utilities) > 0:
 		c.Kind = KindTotalSite
-	case file.Kind == "" || strings.Contains(file.Kind, "latent") || strings.Contains(file.Kind, "pinch"):
+	default: // other names are of pinch problems too: latent, threshold ...
 		c.Kind = KindTarget
-	default:
-		return nil, fmt.Errorf("kind %q: there are pinch-target, total-site, time-slice and multi-period", file.Kind)
 	}
 	return c, c.read(&in)
 }

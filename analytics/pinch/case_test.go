@@ -134,7 +134,7 @@ func TestBadCases(t *testing.T) {
 		"outside the cycle": {`{"inputs": {"dt_min_K": 1, "cycle_h": 3, "streams": [{"ts": 90, "tt": 50, "cp": 2, "t0": 0, "t1": 4}]}}`, "cycle"},
 		"periods":           {`{"inputs": {"dt_min_K": 1, "periods": ["a", "b"], "streams": [{"ts": [90, 80, 70], "tt": 50, "cp": 2}]}}`, "3 numbers in ts and 2 periods"},
 		"weights":           {`{"inputs": {"dt_min_K": 1, "periods": ["a", "b"], "weights": [1], "streams": [{"ts": 90, "tt": 50, "cp": 2}]}}`, "2 periods and 1 weights"},
-		"kind":              {`{"kind": "water", "inputs": {"dt_min_K": 1, "streams": [{"ts": 90, "tt": 50, "cp": 2}]}}`, `kind "water"`},
+		"kind":              {`{"kind": "water-reuse", "inputs": {"operations": []}}`, `kind "water-reuse"`},
 	} {
 		p, err := ParseCase([]byte(c.file))
 		if err == nil {
