@@ -57,8 +57,10 @@ The linear programme, the rules and the formats: docs/heat-matching.md.`,
 			if err != nil {
 				return err
 			}
-			if err := drawTo(o.picture, a.charts()...); err != nil {
-				return err
+			if o.picture != "" {
+				if err := drawTo(o.picture, a.charts()...); err != nil {
+					return err
+				}
 			}
 			if o.json {
 				return printIndented(c.OutOrStdout(), a.document())
