@@ -18,6 +18,7 @@ type answer struct {
 	warnings []string
 	ignored  []string
 	calendar calendarDays
+	towt     []string // columns of the model of time of week and temperature
 	// residuals of the baseline by day, for the correlation of meters.
 	residuals []residual
 	normal    *table // weather of a normal year

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -85,6 +86,9 @@ func readCase(b []byte) (*Case, error) {
 	return c, c.statement(body)
 }
 
+// freeChoice are the words by which a task leaves the model open.
+var freeChoice = regexp.MustCompile(`(?i)^\s*(auto(matic)?|free|any|best|open|your|choose|chosen)\b`)
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -118,7 +122,9 @@ func (c *Case) statement(body map[string]json.RawMessage) error {
 		case "reporting":
 			reporting = v
 		case "model":
-			t.Model, err = words(v)
+			if t.Model, err = words(v); freeChoice.MatchString(t.Model) {
+				t.Model = ""
+			}
 		case "confidence":
 			err = json.Unmarshal(v, &t.Confidence)
 			if t.Confidence > 1 {

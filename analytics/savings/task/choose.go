@@ -30,6 +30,11 @@ func (a *answer) chooseDaily(f *baseline.Frame) (*baseline.Fit, []tried, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(a.towt) > 0 {
+		if fit, err := baseline.Linear(f, baseline.Spec{Shape: baseline.Mean, Calendar: weekdays(), Drivers: a.towt}); err == nil {
+			all = append(all, tried{"TOWT", fit})
+		}
+	}
 	var caltrack *baseline.Fit
 	if f.Temperature != nil && a.plain(f) {
 		if caltrack, err = baseline.CalTRACKDaily(f, baseline.CalTRACK{HeatingOnly: heating}); err == nil {
@@ -55,7 +60,7 @@ func (a *answer) plain(f *baseline.Frame) bool {
 // shapeWord finds the name of a shape in the words of a task.
 func shapeWord(model string) string {
 	for _, w := range []struct{ word, shape string }{{"3ph", "3PH"}, {"3pc", "3PC"}, {"5p", "5P"}, {"4p", "4P"}, {"2p", "2P"}, {"3-parameter heat", "3PH"},
-		{"3-parameter cool", "3PC"}, {"five-parameter", "5P"}, {"5-parameter", "5P"}, {"4-parameter", "4P"}, {"mean", "mean"}} {
+		{"3-parameter cool", "3PC"}, {"five-parameter", "5P"}, {"5-parameter", "5P"}, {"4-parameter", "4P"}, {"towt", "TOWT"}, {"time of week", "TOWT"}, {"time-of-week", "TOWT"}, {"mean", "mean"}} {
 		if strings.Contains(model, w.word) {
 			return w.shape
 		}
@@ -80,10 +85,7 @@ func (a *answer) families(f *baseline.Frame, heating bool) ([]tried, error) {
 		}
 	}
 	listed := a.calendarOf()
-	week := []baseline.Effect{}
-	for _, d := range []string{"tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
-		week = append(week, baseline.Effect{Kind: d})
-	}
+	week := weekdays()
 	calendars := []struct {
 		name    string
 		effects []baseline.Effect
@@ -122,6 +124,15 @@ func (a *answer) families(f *baseline.Frame, heating bool) ([]tried, error) {
 		return nil, fmt.Errorf("no model can be fitted: %w", last)
 	}
 	return out, nil
+}
+
+// weekdays are the effects of the days of the week, against Monday.
+func weekdays() []baseline.Effect {
+	week := []baseline.Effect{}
+	for _, d := range []string{"tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
+		week = append(week, baseline.Effect{Kind: d})
+	}
+	return week
 }
 
 // subsets are those of up to four names, the empty one first.
@@ -182,6 +193,22 @@ func record(all []tried, chosen *baseline.Fit) (models map[string]any, name stri
 		}
 	}
 	return models, name
+}
+
+// recordAnySigns adds shapes whose slopes may have any sign to the record of models.
+// Where the least squares have a slope of the wrong sign, "sse" is theirs, and
+// "sse_qualified" that of the model which took part, if there is one.
+func recordAnySigns(models map[string]any, free []tried) {
+	for _, t := range free {
+		m, ok := models[t.name].(map[string]any)
+		switch {
+		case !ok:
+			models[t.name] = map[string]any{"sse": t.fit.SSE, "p": t.fit.P, "n": t.fit.N, "r2_adj": t.fit.R2Adj, "cvrmse_adj": t.fit.CVRMSEAdj,
+				"chosen": false, "why": "not qualified: a slope has the wrong sign, or no reading in terms of a building"}
+		case m["chosen"] != true && t.fit.SSE < m["sse"].(float64)*(1-1e-9):
+			m["sse_qualified"], m["sse"] = m["sse"], t.fit.SSE
+		}
+	}
 }
 
 // modelOf describes a fit of days, months or invoices.

@@ -270,3 +270,31 @@ func TestFileAfterBaseline(t *testing.T) {
 	require.Equal(t, 365.0, num(t, got, "control.report.total.m"))
 	require.Contains(t, got["nre"], "candidates")
 }
+
+// A model left open is chosen: every family is in the record, with least squares that
+// no constraint raises, among them time of week and temperature. A task that names a
+// family gets it.
+func TestFamiliesInTheRecord(t *testing.T) {
+	r := rand.New(rand.NewPCG(40, 1))
+	w := newWeather(r, y0(2022), y0(2024))
+	shop := func(at time.Time, temp float64) float64 { // on working days the slope is another
+		if isWeekend(at) {
+			return 400 + 5*math.Max(15-temp, 0)
+		}
+		return 900 + 60*math.Max(15-temp, 0)
+	}
+	files := map[string][]byte{"baseline.csv": []byte(daily(r, w, y0(2022), y0(2023), shop, 0.2, 15)), "reporting.csv": []byte(daily(r, w, y0(2023), y0(2024), shop, 0.2, 15))}
+	task := `"energy": "electricity", "timezone": "Europe/Paris", "frequency": "daily", "files": ["baseline.csv", "reporting.csv"], "model": `
+	files["case.json"] = caseFile(task + `"free choice"`)
+	got := answered(t, files)
+	require.Equal(t, "TOWT", got["model"].(map[string]any)["type"])
+	for _, name := range []string{"2P", "3PH", "3PC", "4P", "5P", "6P", "TOWT", "CalTRACK"} {
+		require.Positive(t, num(t, got, "models."+name+".sse"), name)
+	}
+	require.LessOrEqual(t, num(t, got, "models.3PC.sse"), num(t, got, "models.mean.sse"))
+	require.LessOrEqual(t, num(t, got, "models.5P.sse"), num(t, got, "models.3PH.sse")*(1+1e-9))
+	require.LessOrEqual(t, num(t, got, "models.6P.sse"), num(t, got, "models.5P.sse")*(1+1e-9))
+	require.Less(t, math.Abs(num(t, got, "report.total.savings")), num(t, got, "report.total.unc90"))
+	files["case.json"] = caseFile(task + `"3PH"`)
+	require.Equal(t, "3PH", answered(t, files)["model"].(map[string]any)["type"])
+}

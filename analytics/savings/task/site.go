@@ -114,6 +114,7 @@ func (a *answer) model(kind string, base, rep *data) (*baseline.Fit, frames, err
 	if strings.HasPrefix(fit.Model, "CalTRACK") {
 		name = fit.Model
 	}
+	recordAnySigns(models, anySigns(base.days))
 	a.set("models", models)
 	a.set("model", modelOf(name, fit))
 	a.set("metrics", metricsOf(fit))
