@@ -13,6 +13,7 @@ import (
 	"github.com/thermie/thermie/cmd/frame"
 	"github.com/thermie/thermie/gateway/judge"
 	"github.com/thermie/thermie/gateway/poll"
+	"github.com/thermie/thermie/gateway/remote"
 	"github.com/thermie/thermie/metering"
 )
 
@@ -41,9 +42,12 @@ one line disturb each other. Exit code 1 when something is wrong.`,
 	load := configFlag(c)
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		conf, err := load()
-		if err != nil {
+		if _, err := load(); err != nil {
 			return err
+		}
+		conf, err := remote.Peek(c.Flag("config").Value.String()) // what runs, if it was changed from afar
+		if err != nil {
+			return frame.Usage(err)
 		}
 		lines, loads, err := checkAll(c.Context(), conf.PollBuses())
 		if err != nil {

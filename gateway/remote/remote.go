@@ -106,6 +106,25 @@ func Open(path string, log *slog.Logger, now func() time.Time) (*Source, error) 
 	return s, nil
 }
 
+// Peek reads what a gateway with the configuration at path runs, or would run,
+// and changes nothing: for tools beside it.
+func Peek(path string) (gateway.Config, error) {
+	base, err := gateway.LoadConfig(path)
+	if err != nil {
+		return base, err
+	}
+	s := &Source{path: path, base: base}
+	b, err := os.ReadFile(s.file("remote.json"))
+	if base.Remote.Key == "" || err != nil || json.Unmarshal(b, &s.note) != nil || s.note.Over == "" || s.note.Base != base.Hash().String() {
+		return base, nil
+	}
+	conf, err := s.load()
+	if err != nil {
+		return base, nil // as Open would decide
+	}
+	return conf, nil
+}
+
 // Config is what the gateway is to run.
 func (s *Source) Config() gateway.Config { return s.conf }
 
