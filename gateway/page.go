@@ -79,6 +79,7 @@ type pageData struct {
 	Faults   int // meters with one
 	Meters   []pageMeter
 	Events   []event
+	Desired  *batch.ConfigReport // nil when nobody may configure from afar
 }
 
 type pageMeter struct {
@@ -98,6 +99,11 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) {
 	d := pageData{Lang: language(r), Status: g.Status(), MaxBytes: g.conf.Spool.MaxBytes, Broker: g.link.Load().err, Since: g.link.Load().since,
 		Events: g.recent.shared.newest()}
 	d.T = pageWords[d.Lang]
+	if g.o.Remote != nil {
+		if report, err := batch.ParseConfigReport(g.o.Remote.Report()); err == nil {
+			d.Desired = &report
+		}
+	}
 	d.Notice = d.T[string(g.conf.Origin)]
 	if err := g.Healthy(); err != nil {
 		d.Health = err.Error()
@@ -207,6 +213,8 @@ var pageWords = map[string]map[string]string{
 		"clock": "Horloge", "synchronised": "synchronisée", "loose": "non synchronisée", "ntp": "Vérifiez le serveur de temps (NTP)\u202f; chaque lot le signale.",
 		"certificate": "Certificat valable jusqu’au", "buses": "Bus", "requests": "Demandes", "answers": "Réponses", "timeouts": "Sans réponse",
 		"bad_frames": "Trames altérées", "refusals": "Refus", "load": "Charge", "meters": "Compteurs", "seen": "vu le", "never": "jamais vu", "latency": "réponse en", "patience": "attendue",
+		"config": "Configuration", "state.local": "celle de l’appareil", "state.trying": "reçue du serveur, à l’essai", "state.running": "reçue du serveur",
+		"state.refused": "la dernière reçue a été refusée", "state.rolled_back": "la dernière reçue a été retirée", "state.superseded": "celle de l’appareil, modifiée depuis", "number": "n°",
 		"spool": "File d’envoi", "nothing": "Rien de lu pour l’instant.", "events": "Derniers avertissements et erreurs", "none": "Aucun.", "time": "Heure (UTC)", "what": "Message (du journal, en anglais)",
 	},
 	"en": {
@@ -217,6 +225,8 @@ var pageWords = map[string]map[string]string{
 		"clock": "Clock", "synchronised": "synchronised", "loose": "not synchronised", "ntp": "Check the time server (NTP); each batch says so.",
 		"certificate": "Certificate valid until", "buses": "Buses", "requests": "Requests", "answers": "Answers", "timeouts": "No answer",
 		"bad_frames": "Damaged frames", "refusals": "Refusals", "load": "Load", "meters": "Meters", "seen": "seen", "never": "never seen", "latency": "answers in", "patience": "waited for",
+		"config": "Configuration", "state.local": "the device’s own", "state.trying": "from the server, on trial", "state.running": "from the server",
+		"state.refused": "the last one sent was refused", "state.rolled_back": "the last one sent was taken back", "state.superseded": "the device’s own, changed since", "number": "no.",
 		"spool": "Spool", "nothing": "Nothing was read yet.", "events": "Last warnings and errors", "none": "None.", "time": "Time (UTC)", "what": "Message",
 	},
 }

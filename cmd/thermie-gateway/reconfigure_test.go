@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +31,11 @@ func TestReconfigured(t *testing.T) {
 	text, _ := siteYAML(t, b.URL())
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	original := string(text) + "remote: {key: " + base64.StdEncoding.EncodeToString(public) + "}\n"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	original := string(text) + "listen: " + address + "\nremote: {key: " + base64.StdEncoding.EncodeToString(public) + "}\n"
 	path := filepath.Join(dir, "gateway.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(original), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "password"), []byte("right"), 0o600))
@@ -77,6 +83,13 @@ func TestReconfigured(t *testing.T) {
 	r := await(2, batch.ConfigRefused)
 	require.Contains(t, r.Detail, "territory")
 	require.Equal(t, batch.HashOf([]byte(changed)).String(), r.Config, "what was proved goes on")
+	page, err := http.Get("http://" + address + "/?lang=en")
+	require.NoError(t, err)
+	body, err := io.ReadAll(page.Body)
+	require.NoError(t, err)
+	require.NoError(t, page.Body.Close())
+	require.Contains(t, string(body), "the last one sent was refused (no. 2)")
+	http.DefaultClient.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-result)
 	kept, err := os.ReadFile(path)
