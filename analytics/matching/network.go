@@ -69,6 +69,15 @@ func newNetwork(p *Problem, nodes []node) *network {
 	return n
 }
 
+// size is about what the network and its bases hold, in bytes.
+func (n *network) size() int {
+	bytes := len(n.nodes) * (16 + maxBases*(32+12+8+8))
+	for _, a := range n.byPair {
+		bytes += 4*len(a.start) + 100
+	}
+	return bytes
+}
+
 // column is a variable of the programme: the slack of a node (to is -1), or an
 // arc; cost is its worth, a its coefficient at the source (1/gain).
 type column struct {

@@ -27,10 +27,10 @@ type Plan struct {
 
 // chunk is how many steps share what was learnt. It does not depend on the
 // number of processors, so neither does the answer.
-const chunk = 4096
+const chunk = 1024
 
-// maxStructures bounds the memory of a chunk.
-const maxStructures = 20_000
+// maxRemembered bounds what a chunk remembers of structures, in bytes, about.
+const maxRemembered = 64 << 20
 
 // Solve computes the optimum of every step: max sum of weight times delivered
 // heat, each source within what it offers, each sink within what it wants, heat
@@ -57,13 +57,14 @@ func Solve(ctx context.Context, p *Problem, show func(done, total int)) (*Plan, 
 					return
 				}
 				parts[k] = newPart(p)
-				parts[k].run(k*chunk, min((k+1)*chunk, p.Steps), byStep)
-				if show != nil {
-					lock.Lock()
-					done++
-					show(done, chunks)
-					lock.Unlock()
-				}
+				parts[k].run(ctx, k*chunk, min((k+1)*chunk, p.Steps), byStep, func(steps int) {
+					if show != nil {
+						lock.Lock()
+						done += steps
+						show(done, p.Steps)
+						lock.Unlock()
+					}
+				})
 			}
 		})
 	}
@@ -120,6 +121,7 @@ type part struct {
 	touched                              []int32
 	worth, bound                         float64
 	memory                               memory
+	remembered                           int // bytes, about
 	solved, pivots, structures, unproved int
 }
 
@@ -128,8 +130,17 @@ func newPart(p *Problem) *part {
 		pair: make([]float64, len(p.Sources)*len(p.Sinks))}
 }
 
-func (t *part) run(from, to int, byStep []float64) {
+// tick is how many steps pass between looks at the context and at the progress.
+const tick = 64
+
+func (t *part) run(ctx context.Context, from, to int, byStep []float64, passed func(steps int)) {
 	for i := from; i < to; i++ {
+		if n := i - from; n > 0 && n%tick == 0 {
+			if ctx.Err() != nil {
+				return
+			}
+			passed(tick)
+		}
 		if t.ladder.build(t.p, i) {
 			t.solved++
 			byStep[i] = t.step()
@@ -142,10 +153,11 @@ func (t *part) step() float64 {
 	l, w := &t.ladder, &t.work
 	n := t.known[string(l.key)]
 	if n == nil {
-		if len(t.known) >= maxStructures {
-			clear(t.known)
-		}
 		n = newNetwork(t.p, l.nodes)
+		if t.remembered += n.size(); t.remembered > maxRemembered {
+			clear(t.known)
+			t.remembered = n.size()
+		}
 		t.known[string(l.key)] = n
 		t.structures++
 	}
