@@ -24,8 +24,6 @@ func (n *network) slackBasis() *basis {
 	return b
 }
 
-func (b *basis) clone() *basis { return &basis{columns: append([]column(nil), b.columns...)} }
-
 // refactor readies a basis and its prices.
 func (n *network) refactor(b *basis, w *workspace) error {
 	b.prices = grow(b.prices, len(b.columns))
