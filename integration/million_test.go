@@ -104,6 +104,9 @@ func requireLedger(t *testing.T, in *ingestRole, gateways []string, share int) {
 	}
 	for e, err := range l.Entries(t.Context(), 0, l.Size()) {
 		require.NoError(t, err)
+		if _, err := batch.OpenDocument(e.Data, nil); err == nil {
+			continue // `thermie ingest` enters its audit trail
+		}
 		b, err := batch.Open(e.Data, func(g string) (ed25519.PublicKey, error) { return publicOf(g), nil })
 		require.NoErrorf(t, err, "leaf %d", e.Index)
 		require.Containsf(t, batches, b.Gateway, "leaf %d", e.Index)
