@@ -22,7 +22,8 @@ type tried struct {
 //	n ln(SSE/n) + p ln n (1+ρ)/(1-ρ)
 //
 // whose penalty counts what the days tell: ρ is the lag-1 correlation of the
-// residuals of the richest model.
+// residuals of the richest model. The time of week and temperature model is taken
+// in its place where it predicts better weeks that were left out.
 func (a *answer) chooseDaily(f *baseline.Frame) (*baseline.Fit, []tried, error) {
 	model := strings.ToLower(a.c.Task.Model)
 	heating := !a.electric() && a.c.Task.Energy != "" && !strings.Contains(strings.ToLower(a.c.Task.Energy), "cool")
@@ -50,7 +51,31 @@ func (a *answer) chooseDaily(f *baseline.Frame) (*baseline.Fit, []tried, error) 
 		}
 	}
 	best, err := leastBIC(all)
-	return best, all, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return ahead(f, best, all), all, nil
+}
+
+// ahead prefers the time of week and temperature model, which BIC finds too rich
+// where residuals are correlated, if it predicts weeks that were left out better.
+func ahead(f *baseline.Frame, best *baseline.Fit, all []tried) *baseline.Fit {
+	for _, t := range all {
+		if t.name != "TOWT" || t.fit == best {
+			continue
+		}
+		left := func(fit *baseline.Fit) float64 {
+			e, err := weeksOut(f, func(g *baseline.Frame) (*baseline.Fit, error) { return baseline.Linear(g, fit.Spec) })
+			if err != nil {
+				return math.Inf(1)
+			}
+			return e
+		}
+		if left(t.fit) < left(best) {
+			return t.fit
+		}
+	}
+	return best
 }
 
 func (a *answer) plain(f *baseline.Frame) bool {
