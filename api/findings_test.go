@@ -24,7 +24,11 @@ func troubles() []metering.Alarm {
 // findings are opportunities as the analysis of heat words them.
 func (w *world) findings(ctx context.Context, _ *port.Port) error {
 	use := func(company, fr, en string, cop, mwh, t, m, low, high float64) metering.Use {
-		return metering.Use{Company: company, How: metering.Text{FR: fr, EN: en}, COP: cop, MWhPerYear: mwh, CO2eTonnes: t, DistanceM: m, PaybackYears: low, PaybackYearsH: high}
+		var support []metering.Text
+		if m > 500 {
+			support = []metering.Text{{FR: "CEE RES-CH-108", EN: "CEE RES-CH-108"}}
+		}
+		return metering.Use{LCOHLowEUR: 5 * low, LCOHHighEUR: 5 * high, Support: support, Company: company, How: metering.Text{FR: fr, EN: en}, COP: cop, MWhPerYear: mwh, CO2eTonnes: t, DistanceM: m, PaybackYears: low, PaybackYearsH: high}
 	}
 	// The oil mill wants nobody to see its waste heat or its needs.
 	if err := w.registry.Withdraw(ctx, "huilerie", access.Animator, access.OpportunitiesMatter); err != nil {

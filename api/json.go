@@ -268,14 +268,17 @@ type opportunityJSON struct {
 }
 
 type useJSON struct {
-	Company          string        `json:"company"`
-	How              metering.Text `json:"how"`
-	COP              float64       `json:"cop,omitempty"`
-	MWhPerYear       float64       `json:"mwh_per_year"`
-	CO2eTonnes       float64       `json:"co2e_t_per_year"`
-	DistanceMetres   float64       `json:"distance_m"`
-	PaybackYearsLow  float64       `json:"payback_years_low"`
-	PaybackYearsHigh float64       `json:"payback_years_high"`
+	Company          string          `json:"company"`
+	How              metering.Text   `json:"how"`
+	COP              float64         `json:"cop,omitempty"`
+	MWhPerYear       float64         `json:"mwh_per_year"`
+	CO2eTonnes       float64         `json:"co2e_t_per_year"`
+	DistanceMetres   float64         `json:"distance_m"`
+	PaybackYearsLow  float64         `json:"payback_years_low"`
+	PaybackYearsHigh float64         `json:"payback_years_high"`
+	LCOHLow          float64         `json:"lcoh_eur_per_mwh_low,omitempty"`
+	LCOHHigh         float64         `json:"lcoh_eur_per_mwh_high,omitempty"`
+	Support          []metering.Text `json:"support,omitempty"`
 }
 
 func jsonOpportunities(v *visit) error {
@@ -292,7 +295,7 @@ func jsonOpportunities(v *visit) error {
 			x.MWhByBand = map[string]float64{}
 		}
 		for _, u := range o.Uses {
-			x.Uses = append(x.Uses, useJSON{u.Company, u.How, u.COP, u.MWhPerYear, u.CO2eTonnes, u.DistanceM, u.PaybackYears, u.PaybackYearsH})
+			x.Uses = append(x.Uses, useJSON{u.Company, u.How, u.COP, u.MWhPerYear, u.CO2eTonnes, u.DistanceM, u.PaybackYears, u.PaybackYearsH, u.LCOHLowEUR, u.LCOHHighEUR, u.Support})
 		}
 		out = append(out, x)
 	}

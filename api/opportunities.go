@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/api/chart"
@@ -171,7 +172,7 @@ func showOpportunity(v *visit) error {
 		return err
 	}
 	if len(o.Uses) > 0 {
-		p.Uses = newTable("", v.head("company.one"), v.head("use.how"), v.headN("use.mwh"), v.headN("use.co2e"), v.headN("use.distance"), v.headN("use.payback")).cards()
+		p.Uses = newTable("", v.head("company.one"), v.head("use.how"), v.headN("use.mwh"), v.headN("use.co2e"), v.headN("use.distance"), v.headN("use.payback"), v.headN("use.lcoh")).cards()
 	}
 	for _, u := range o.Uses {
 		payback := v.t("use.no_payback")
@@ -182,7 +183,19 @@ func showOpportunity(v *visit) error {
 		if u.COP > 0 {
 			how += v.t("use.cop", l.Number(u.COP, 1))
 		}
-		p.Uses.add(txt(names[u.Company]), txt(how), right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback))
+		cost := ""
+		if u.LCOHHighEUR > 0 {
+			cost = v.t("use.years", l.Number(u.LCOHLowEUR, 0), l.Number(u.LCOHHighEUR, 0))
+		}
+		var support []string
+		for _, s := range u.Support {
+			support = append(support, l.Of(s))
+		}
+		use := txt(how)
+		if len(support) > 0 {
+			use = noted(how, v.t("use.support", strings.Join(support, v.t("sep"))))
+		}
+		p.Uses.add(txt(names[u.Company]), use, right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback), right(cost))
 	}
 	if p.Running, err = v.running(o.Company, names); err != nil {
 		return err

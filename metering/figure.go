@@ -109,8 +109,11 @@ type Use struct {
 	MWhPerYear    float64 `json:"mwh_per_year"`
 	CO2eTonnes    float64 `json:"co2e_t"`
 	DistanceM     float64 `json:"distance_m"`
-	PaybackYears  float64 `json:"payback_years"`      // low
-	PaybackYearsH float64 `json:"payback_years_high"` // high
+	PaybackYears  float64 `json:"payback_years"`           // low
+	PaybackYearsH float64 `json:"payback_years_high"`      // high
+	LCOHLowEUR    float64 `json:"lcoh_low_eur,omitempty"`  // levelised cost of heat without support, EUR a MWh delivered
+	LCOHHighEUR   float64 `json:"lcoh_high_eur,omitempty"` // zero where it is not known
+	Support       []Text  `json:"support,omitempty"`       // rules of public support whose conditions are met
 }
 
 // Alarm is something for a person to deal with.

@@ -86,6 +86,12 @@ func (p *Proposal) use() metering.Use {
 	w := p.Worth
 	u := metering.Use{Company: p.Need.Demand.Site, How: metering.Text{FR: "échange direct", EN: "direct exchange"}, COP: p.COP, MWhPerYear: w.MWhP50,
 		CO2eTonnes: w.CO2eTonnes[middle], DistanceM: p.KM * 1000, PaybackYears: w.CapexEUR[favourable] / w.SavingEUR[middle], PaybackYearsH: w.CapexEUR[cautious] / w.SavingEUR[middle]}
+	u.LCOHLowEUR, u.LCOHHighEUR = w.Without.LCOHEUR[favourable], w.Without.LCOHEUR[cautious]
+	for _, a := range w.Aids {
+		if a.Eligible {
+			u.Support = append(u.Support, a.Name)
+		}
+	}
 	if p.COP > 0 {
 		u.How = metering.Text{FR: "pompe à chaleur", EN: "heat pump"}
 	}

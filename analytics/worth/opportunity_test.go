@@ -49,6 +49,8 @@ func TestOpportunities(t *testing.T) {
 	require.Greater(t, o.Uses[0].COP, 3.0, "34 degC to 55 degC wants a heat pump")
 	require.Greater(t, o.Uses[0].CO2eTonnes, 100.0)
 	require.Less(t, o.Uses[0].PaybackYears, o.Uses[0].PaybackYearsH)
+	require.Less(t, o.Uses[0].LCOHLowEUR, o.Uses[0].LCOHHighEUR)
+	require.Contains(t, o.Uses[0].Support[0].EN, "RES-CH-108")
 	total := 0.0
 	for _, m := range o.MonthlyMWh {
 		total += m

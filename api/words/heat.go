@@ -67,6 +67,8 @@ var heat = map[string]entry{
 	"use.co2e":       {FR: "t CO2e évitées/an", EN: "t CO2e avoided/year"},
 	"use.distance":   {FR: "Distance, m", EN: "Distance, m"},
 	"use.payback":    {FR: "Temps de retour, ans", EN: "Payback, years"},
+	"use.lcoh":       {FR: "Coût de la chaleur, €/MWh", EN: "Cost of heat, EUR/MWh"},
+	"use.support":    {FR: "aides à demander : %s", EN: "support to ask for: %s"},
 	"use.no_payback": {FR: "pas de retour aux prix d'aujourd'hui", EN: "does not pay back at today's prices"},
 	"use.years":      {FR: "%s à %s", EN: "%s to %s"},
 	"use.cop":        {FR: " (COP %s)", EN: " (COP %s)"},

@@ -286,7 +286,7 @@ func (in *heatInput) detect(a *sourcesAnswer, faults []heat.Fault) error {
 	for i := range found {
 		f := &found[i]
 		x := in.sourceOf(&f.Source)
-		x.Pattern, x.Rule, x.Signals = string(f.Pattern), f.Card.Rule, f.Card.Signals
+		x.Site, x.Pattern, x.Rule, x.Signals = f.Card.Site, string(f.Pattern), f.Card.Rule, f.Card.Signals
 		x.Why = &f.Why
 		x.Signs = f.Also
 		a.detected[f.Object] = x

@@ -56,6 +56,7 @@ type sourceAnswer struct {
 	Class     asset.Class        `json:"class,omitempty"`
 	Fluid     *metering.Text     `json:"fluid,omitempty"`
 	Caveats   *metering.Text     `json:"caveats,omitempty"`
+	Site      string             `json:"site,omitempty"`
 	Pattern   string             `json:"pattern,omitempty"`
 	Rule      string             `json:"rule,omitempty"`
 	Signals   []string           `json:"signals,omitempty"`
