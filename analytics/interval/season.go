@@ -50,8 +50,14 @@ func (z *Noise) season(u, phase []float64) {
 		if !ok {
 			return
 		}
+		moved := 0.0
 		for j := range beta {
-			beta[j] += min(max(step[j], -1), 1)
+			d := min(max(step[j], -1), 1)
+			beta[j] += d
+			moved = max(moved, math.Abs(d))
+		}
+		if moved < 1e-6 {
+			break
 		}
 	}
 	copy(z.Season[:], beta[1:])

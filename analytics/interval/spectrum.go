@@ -101,7 +101,7 @@ func (z *Noise) spectrum(step []int, u, kept []float64) {
 	weights := make([]float64, len(all))
 	total := 0.0
 	for k := range logs {
-		if weights[k] = math.Exp(logs[k] - best); weights[k] < 1e-3 {
+		if weights[k] = math.Exp(logs[k] - best); weights[k] < 5e-3 {
 			weights[k] = 0
 		}
 		total += weights[k]
@@ -123,16 +123,21 @@ func (z *Noise) spectrum(step []int, u, kept []float64) {
 		}
 		return g
 	}
-	g := mix(2)
-	z.Sigma2 = g[0]
-	z.RhoUsed = g[1] / g[0]
+	usual := mix(max(2*span+64, 64)) // a year ahead of the baseline; seldom more
+	z.Sigma2 = usual[0]
+	z.RhoUsed = usual[1] / usual[0]
 	r2 := float64(z.RhoUsed * z.RhoUsed)
 	z.DOF = max(minDOF, float64(z.N)*(1-r2)/(1+r2)-float64(z.Parameters))
+	for i := range usual {
+		usual[i] /= z.Sigma2
+	}
 	z.gamma = func(lags int) []float64 {
-		g := mix(max(lags, 1))
-		g0 := g[0]
+		if lags <= len(usual) {
+			return usual[:lags]
+		}
+		g := mix(lags)
 		for i := range g {
-			g[i] /= g0
+			g[i] /= z.Sigma2
 		}
 		return g
 	}

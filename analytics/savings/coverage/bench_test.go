@@ -3,14 +3,32 @@ package coverage
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/interval"
 )
 
 // A daily meter from data to five intervals: fit, noise, year and quarters.
 func BenchmarkDailyMeter(b *testing.B) {
 	s := NewSite(rand.New(rand.NewPCG(1, 1)), Noises()[1])
+	base, rep := s.frames()
 	for b.Loop() {
-		if o := try(s); o.err != nil {
-			b.Fatal(o.err)
+		fit, err := baseline.Linear(base, baseline.Spec{Shape: baseline.ThreePHeat})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ahead, err := interval.Ahead(fit, base, rep)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, span := range [5][2]int{{0, 365}, {0, 90}, {90, 181}, {181, 273}, {273, 365}} {
+			var rows []int
+			for i := span[0]; i < span[1]; i++ {
+				rows = append(rows, i)
+			}
+			if _, err := ahead.Half(rows, 0.90); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }
