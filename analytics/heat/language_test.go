@@ -105,3 +105,46 @@ func TestHoursAcrossGap(t *testing.T) {
 	require.NoError(t, err)
 	require.InEpsilon(t, 0.45*100*24, found[0].Hours, 0.01)
 }
+
+// A frozen temperature beside a heat meter costs neither the heat's band nor
+// its use.
+func TestTemperatureFilled(t *testing.T) {
+	g := &Grid{Start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Step: time.Hour, Steps: 60 * 24, Channels: map[string][]float64{}}
+	q, hot := make([]float64, g.Steps), make([]float64, g.Steps)
+	for i := range q {
+		q[i], hot[i] = 100, 55
+		if i >= 500 && i < 620 {
+			hot[i] = math.NaN()
+		}
+	}
+	g.Channels["k.Q_kW"], g.Channels["k.T_hot_C"] = q, hot
+	found, err := Sources(g, []Card{{ID: "k", Signals: []string{"k.Q_kW"}, Rule: "Q=Q_k", THot: "k.T_hot_C", TCold: "45"}}, nil)
+	require.NoError(t, err)
+	require.Zero(t, found[0].NoBandMWh)
+	require.InDelta(t, 144, found[0].ByBand[1], 1e-9)
+	require.Contains(t, found[0].Flags[0], "estimated from like times in 8.3 %")
+}
+
+// Where a wrong scale begins on a quiet week-end or in the evening, the window
+// begins there.
+func TestScaleFromQuietHours(t *testing.T) {
+	for name, from := range map[string]int{"week-end": 19*24 + 7, "evening": 17*24 + 20} {
+		g := &Grid{Start: time.Date(2025, 3, 31, 0, 0, 0, 0, time.UTC), Step: time.Hour, Steps: 60 * 24, Channels: map[string][]float64{}}
+		x := make([]float64, g.Steps)
+		to := 23*24 + 12
+		for i := range x {
+			x[i] = 8 + float64(i*7%5)/10
+			if day, hour := i/24%7, i%24; day < 5 && hour >= 6 && hour < 22 {
+				x[i] = 100 + float64(i*7%11)
+			}
+			if i >= from && i < to {
+				x[i] *= 10
+			}
+		}
+		g.Channels["k.P_kW"] = x
+		faults := FindFaults(g)
+		require.Len(t, faults, 1, name)
+		require.Equal(t, ScaleJump, faults[0].Kind)
+		require.Equal(t, []time.Time{g.At(from), g.At(to)}, []time.Time{faults[0].From, faults[0].To}, name)
+	}
+}

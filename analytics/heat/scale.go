@@ -64,6 +64,8 @@ func scales(g *Grid, name string, x []float64) []Fault {
 		if windows = s.byEdges(); len(windows) == 0 {
 			windows = s.byDays()
 		}
+	} else {
+		s.quietDays(windows)
 	}
 	var out []Fault
 	for _, w := range windows {
@@ -209,7 +211,9 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 	most := -1
 	nearest, _ := snap(ratio)
 	near := math.Abs(math.Log(ratio/nearest)) < math.Log(1.7)
-	for i, factor := range append([]float64{math.Round(ratio)}, factors...) {
+	// In a tie a moved decimal point is the likelier mistake.
+	candidates := []float64{math.Round(ratio), 10, 100, 1000, 3.6, 60, 3600}
+	for i, factor := range candidates {
 		if factor < 3 || factor < ratio/2 || factor > 20*ratio {
 			continue
 		}
@@ -224,6 +228,16 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 		}
 		if to <= from {
 			continue
+		}
+		for k := from - 1; k >= 0 && !(s.x[k] <= limit); k-- { // on the day before, over single gaps
+			if s.x[k] > limit {
+				from = k
+			}
+		}
+		for k := to; k < s.g.Steps && !(s.x[k] <= limit); k++ {
+			if s.x[k] > limit {
+				to = k + 1
+			}
 		}
 		// Around it may lie quiet hours: up to the nearest jump by the factor.
 		signs := 0
@@ -247,8 +261,11 @@ func (s *scaling) bounds(first, last int, ratio float64) (window, bool) {
 		if i == 0 && near {
 			continue // a usual factor explains it as well
 		}
-		if signs > most {
-			best, most = window{from, to, factor}, signs
+		// A level alone does not tell 19 from 10: of heating in summer it is known to a
+		// factor of two.
+		decimal := i >= 1 && i <= 3 && best.factor == candidates[0] && most == 1 && math.Abs(math.Log(ratio/factor)) < math.Log(2.2)
+		if signs > most || decimal {
+			best, most = window{from, to, factor}, max(signs, 1)
 		}
 	}
 	return best, most >= 0

@@ -82,3 +82,44 @@ func (s *scaling) ends(w *window) {
 		}
 	}
 }
+
+// quietDays moves the ends of windows found by level over quiet days, such as a
+// week-end, that read as much too much: to the jump where the odd days begin or
+// end.
+func (s *scaling) quietDays(windows []window) {
+	days := s.byDays()
+	for i := range windows {
+		w := &windows[i]
+		for _, d := range days {
+			if d.factor != w.factor || d.from > w.from || d.to < w.to {
+				continue
+			}
+			for _, j := range s.jumps {
+				if j.at == d.from && math.Abs(j.by-math.Log(w.factor)) < 0.35 && s.like(d.from, w.from, w.factor) {
+					w.from = d.from
+				}
+				if j.at == d.to && math.Abs(j.by+math.Log(w.factor)) < 0.35 && s.like(w.to, d.to, w.factor) {
+					w.to = d.to
+				}
+			}
+		}
+	}
+}
+
+// like says whether a span reads, by its median, the factor times what the same
+// hours of the weeks around do, to 40 %.
+func (s *scaling) like(from, to int, factor float64) bool {
+	var ratios []float64
+	for i := from; i < to; i++ {
+		for _, k := range likeTimes(s.x, i, 7*s.perDay) {
+			if s.x[i] > 0 && s.x[k] > 0 {
+				ratios = append(ratios, s.x[i]/s.x[k])
+			}
+		}
+	}
+	if len(ratios) == 0 {
+		return false
+	}
+	slices.Sort(ratios)
+	return math.Abs(math.Log(quantile(ratios, 0.5)/factor)) < math.Log(1.4)
+}

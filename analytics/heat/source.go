@@ -94,8 +94,32 @@ func source(g *Grid, c *Card, faults []Fault) (Source, error) {
 		s.Flags = append(s.Flags, fmt.Sprintf("the rule gives heat below zero in %.1f %% of the steps, taken as none", 100*float64(negative)/float64(g.Steps)))
 	}
 	fill(g, s.KW, s.State, s.HotC, s.ColdC)
+	s.fillTemperatures(g)
 	s.figures(g)
 	return s, nil
+}
+
+// fillTemperatures fills what is missing of a temperature while the heat is
+// known, such as a frozen sensor beside a heat meter, from like times.
+func (s *Source) fillTemperatures(g *Grid) {
+	unknown := func() (n int) {
+		for i, q := range s.KW {
+			if q > 0 && math.IsNaN(s.HotC[i]+s.ColdC[i]) {
+				n++
+			}
+		}
+		return n
+	}
+	before := unknown()
+	if before == 0 {
+		return
+	}
+	scratch := make([]State, g.Steps)
+	fill(g, s.HotC, scratch)
+	fill(g, s.ColdC, scratch)
+	if filled := before - unknown(); filled > g.Steps/100 {
+		s.Flags = append(s.Flags, fmt.Sprintf("a temperature is estimated from like times in %.1f %% of the steps", 100*float64(filled)/float64(g.Steps)))
+	}
 }
 
 // figures sums up the steps.
