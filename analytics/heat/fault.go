@@ -48,8 +48,8 @@ const (
 //
 //   - gap: nothing received for 12 h or longer;
 //   - stuck: the very same reading for 6 h or longer, and for four times longer
-//     than chance explains in a channel that repeats itself so often; not zero, not
-//     a limit at which the channel stands at other times too, and not while the
+//     than chance explains in a channel that repeats itself so often; not zero or a
+//     few of the last digit, not a limit at which the channel stands at other times too, and not while the
 //     object is at rest;
 //   - sensors swapped: in a pair T_hot, T_cold of one object or one card, hot below
 //     cold for 3 h or longer of the time when something flows;
@@ -232,9 +232,10 @@ func stuck(g *Grid, name string, x []float64, company []string) []Fault {
 	if longest < least {
 		return nil
 	}
+	digit := resolution(all)
 	var out []Fault
 	for _, r := range all {
-		if r.n < least || r.v == 0 || r.v == low || r.v == high || atRest(g, company, r) {
+		if r.n < least || math.Abs(r.v) < 4*digit || r.v == 0 || r.v == low || r.v == high || atRest(g, company, r) {
 			continue
 		}
 		need := naturally(all, r, least, len(x))
@@ -253,6 +254,26 @@ func stuck(g *Grid, name string, x []float64, company []string) []Fault {
 		}
 	}
 	return out
+}
+
+// resolution is the smallest step between readings of a channel: what is but a
+// few of its last digit does not move, and need not be frozen.
+func resolution(all []stretch) float64 {
+	v := make([]float64, len(all))
+	for i, r := range all {
+		v[i] = r.v
+	}
+	slices.Sort(v)
+	least := math.Inf(1)
+	for i := 1; i < len(v); i++ {
+		if d := v[i] - v[i-1]; d > 1e-6*math.Abs(v[i]) {
+			least = min(least, d)
+		}
+	}
+	if math.IsInf(least, 0) {
+		return 0
+	}
+	return least
 }
 
 // naturally is how many equal readings around that of one stretch it takes to be more than chance:

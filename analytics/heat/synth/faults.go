@@ -28,6 +28,9 @@ func (m *maker) faults() {
 		from := (7 + m.r.IntN(m.o.Days-40)) * perDay
 		from += m.r.IntN(perDay)
 		to := from + int(m.between(1.5, 14)*float64(perDay))
+		if !m.runs(a.Card.Signals[0], from, to) {
+			continue // of what stands still nothing can be seen
+		}
 		f := heat.Fault{Kind: kind}
 		switch kind {
 		case heat.SensorsSwapped:
@@ -54,6 +57,17 @@ func (m *maker) faults() {
 		m.Faults = append(m.Faults, f)
 		done[a.Card.ID] = true
 	}
+}
+
+// runs says whether a channel reads something in a quarter of a window or more.
+func (m *maker) runs(channel string, from, to int) bool {
+	n := 0
+	for _, v := range m.Grid.Channels[channel][from:to] {
+		if v > 0 {
+			n++
+		}
+	}
+	return 4*n >= to-from
 }
 
 func (m *maker) spoil(channel string, from, to int, f *heat.Fault) {
