@@ -66,6 +66,9 @@ func solve(files map[string][]byte, plot bool) (map[string]any, *chart.Picture, 
 	if err := a.work(); err != nil {
 		return nil, nil, err
 	}
+	if _, bad := finite(a.out); bad {
+		a.warn("figures that are not finite are left out: some values are too great or too small")
+	}
 	a.finish()
 	return a.out, a.picture, nil
 }

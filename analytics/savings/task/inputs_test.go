@@ -62,14 +62,23 @@ func TestBlackout(t *testing.T) {
 	}
 }
 
-// Values too great to fit are refused, not a crash.
+// Values that no meter counts are missing, with a warning.
 func TestValuesTooGreat(t *testing.T) {
 	r := rand.New(rand.NewPCG(32, 1))
 	w := newWeather(r, y0(2022), y0(2024))
-	base := strings.ReplaceAll(daily(r, w, y0(2022), y0(2023), heated, 0.3, 20), "2022-05-05,", "2022-05-05,1e300,10\n2022-05-05,1e300,")
-	_, err := Answer(map[string][]byte{"baseline.csv": []byte(base), "reporting.csv": []byte(daily(r, w, y0(2023), y0(2024), heated, 0.3, 20)),
+	base := strings.ReplaceAll(daily(r, w, y0(2022), y0(2023), heated, 0.3, 20), "2022-05-05,", "2022-05-05,1e300,10\n2022-05-06,-1e300,10\n2022-05-07,")
+	got := answered(t, map[string][]byte{"baseline.csv": []byte(base), "reporting.csv": []byte(daily(r, w, y0(2023), y0(2024), heated, 0.3, 20)),
 		"case.json": caseFile(`"energy": "heat", "timezone": "Europe/Paris", "frequency": "daily", "files": ["baseline.csv", "reporting.csv"]`)})
-	require.ErrorContains(t, err, "no model can be fitted")
+	require.Contains(t, got["warnings"], "baseline.csv: 2 cells are no number and count as missing")
+}
+
+func TestFinite(t *testing.T) {
+	v := map[string]any{"a": math.NaN(), "b": []any{1.0, math.Inf(1)}, "c": []float64{math.Inf(-1), 2}, "d": "text", "e": []float64{1}}
+	_, bad := finite(v)
+	require.True(t, bad)
+	require.Equal(t, map[string]any{"a": nil, "b": []any{1.0, nil}, "c": []any{nil, 2.0}, "d": "text", "e": []float64{1}}, v)
+	_, bad = finite(v)
+	require.False(t, bad)
 }
 
 // Of several files each is answered for by itself: one that cannot be read does not

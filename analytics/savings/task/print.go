@@ -16,7 +16,8 @@ func Print(w io.Writer, answer map[string]any) error {
 		fmt.Fprintf(t, "model\t%v\n", m["type"])
 	}
 	if m, ok := answer["metrics"].(map[string]any); ok {
-		fmt.Fprintf(t, "fit\tR² %.4f, CV(RMSE) %.2f %%, lag-1 correlation %.2f, %v intervals\n", m["r2"], 100*m["cvrmse_adj"].(float64), m["rho1"], m["n"])
+		cv, _ := m["cvrmse_adj"].(float64)
+		fmt.Fprintf(t, "fit\tR² %.4f, CV(RMSE) %.2f %%, lag-1 correlation %.2f, %v intervals\n", m["r2"], 100*cv, m["rho1"], m["n"])
 	}
 	if answer["refused"] == true {
 		fmt.Fprintf(t, "refused\t%v\n", answer["reasons"])

@@ -193,9 +193,13 @@ func (t *table) guessTime(roles []string, b []byte, comma rune, loc *time.Locati
 	}
 }
 
+// greatest is more than any meter counts, in any unit.
+const greatest = 1e15
+
+// number reads a cell; one that is no number, or more than any meter counts, is not ok.
 func number(s string) (float64, bool) {
 	x, err := strconv.ParseFloat(s, 64)
-	return x, err == nil && !math.IsNaN(x) && !math.IsInf(x, 0)
+	return x, err == nil && math.Abs(x) <= greatest
 }
 
 // sort puts the lines in order of time; lines of one time stay in order.
