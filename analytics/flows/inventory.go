@@ -77,7 +77,8 @@ func ParseInventory(data []byte) (*Inventory, error) {
 		if err == io.EOF {
 			err = errors.New("the file is empty")
 		}
-		return nil, fmt.Errorf("inventory: %w", err)
+		// The library lists its errors on lines of their own.
+		return nil, fmt.Errorf("inventory: %s", strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return &inv, inv.check()
 }
