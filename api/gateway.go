@@ -162,6 +162,8 @@ func (v *visit) liveMeter(m registry.Installation, st batch.Status, infos []seri
 			out.Detail = s.Detail
 		case silent(st, v.s.o.Clock()):
 			out.State = state{"none", v.t("meter.unknown"), ""}
+		case s.LastSeen.IsZero():
+			out.State = state{"none", v.t("meter.waiting"), ""}
 		}
 	}
 	if !v.scope.Allows(m.ID) {
@@ -240,6 +242,8 @@ func (v *visit) screen(q metering.Quantity, d metering.Decimal) string {
 	switch {
 	case q.Kind() == metering.Counter:
 		return v.reading(d)
+	case q.Allows(metering.Celsius):
+		return v.lang.Number(x, min(len(frac), 1))
 	case math.Abs(x) >= 1000:
 		return v.lang.Number(x, 0)
 	case math.Abs(x) >= 10:

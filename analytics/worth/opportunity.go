@@ -111,9 +111,10 @@ func (in *Input) explain(o *metering.Opportunity, s *heat.Source) {
 		heat.GradeC: {FR: "facteur appliqué à une énergie mesurée (± 15 %)", EN: "a factor applied to a metered energy (± 15 %)"},
 		heat.GradeD: {FR: "déduction, sans mesure directe", EN: "inference, with no direct measurement"},
 	}[s.Grade]
+	fr, en := page{fr: true}, page{}
 	o.Why = metering.Text{
-		FR: fmt.Sprintf("%s, sur %.0f %% du temps ; la chaleur est rejetée entre %.0f et %.0f °C pendant %.0f heures par an.", capital(basis.FR), 100*s.Coverage, s.HighC, s.LowC, o.HoursAYear),
-		EN: fmt.Sprintf("%s, over %.0f %% of the time; the heat is given off between %.0f and %.0f °C for %.0f hours a year.", capital(basis.EN), 100*s.Coverage, s.HighC, s.LowC, o.HoursAYear),
+		FR: fmt.Sprintf("%s, sur %.0f %% du temps ; la chaleur est rejetée entre %.0f et %.0f °C pendant %s heures par an.", capital(basis.FR), 100*s.Coverage, s.LowC, s.HighC, fr.number(o.HoursAYear, 0)),
+		EN: fmt.Sprintf("%s, over %.0f %% of the time; the heat is given off between %.0f and %.0f °C for %s hours a year.", capital(basis.EN), 100*s.Coverage, s.LowC, s.HighC, en.number(o.HoursAYear, 0)),
 	}
 	o.Against = metering.Text{
 		FR: "Une récupération interne déjà prévue par l'entreprise, un arrêt ou un changement du procédé.",

@@ -68,6 +68,7 @@ var field = map[string]entry{
 	"meter.never":            {FR: "jamais vu", EN: "never seen"},
 	"meter.never.do":         {FR: "La passerelle ne le nomme pas : le compteur est-il dans sa configuration ?", EN: "The gateway does not name it: is the meter in its configuration?"},
 	"meter.well":             {FR: "répond", EN: "answers"},
+	"meter.waiting":          {FR: "pas encore lu", EN: "not read yet"},
 	"meter.unknown":          {FR: "inconnu : la passerelle est muette", EN: "unknown: the gateway is silent"},
 	"meter.do":               {FR: "À faire :", EN: "To do:"},
 	"meter.facts":            {FR: "Fiche de mise en service", EN: "Commissioning record"},
