@@ -104,10 +104,12 @@ func kind(path string, coarse bool) string {
 }
 
 func inspect(t *testing.T, path, body string, lang words.Lang) {
+	here, err := os.Getwd()
+	require.NoError(t, err)
 	for _, p := range wellFormed(body) {
 		t.Errorf("%s: %s", path, p)
 	}
-	for _, bad := range []string{" style=", "<style", " onclick=", " onload=", "javascript:", "%!", "&lt;nil&gt;", "NaN", "/work/", "/tmp/", "/root/", "0001-01-01"} {
+	for _, bad := range []string{" style=", "<style", " onclick=", " onload=", "javascript:", "%!", "&lt;nil&gt;", "NaN", here, os.TempDir(), "0001-01-01"} {
 		assert.False(t, strings.Contains(body, bad), "%s holds %q", path, bad)
 	}
 	for _, m := range scripts.FindAllStringSubmatch(body, -1) {
