@@ -211,12 +211,11 @@ func (a *answer) adjustmentOfWords(s string) (adjustment, bool) {
 	}
 	low := strings.ToLower(s)
 	x := adjustment{accepted: !strings.Contains(low, "refused") && !strings.Contains(low, "rejected"), reason: s}
-	length := day
-	x.span.from, length, _ = instant(dates[0], a.c.Task.Location)
+	x.span.from, _, _ = instant(dates[0], a.c.Task.Location)
 	x.span.to = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	if len(dates) == 2 {
-		x.span.to, length, _ = instant(dates[1], a.c.Task.Location)
-		if length == month {
+		to, length, _ := instant(dates[1], a.c.Task.Location)
+		if x.span.to = to; length == month {
 			x.span.to = x.span.to.AddDate(0, 1, 0)
 		} else {
 			x.span.to = x.span.to.AddDate(0, 0, 1)
