@@ -121,7 +121,8 @@ func (a *matchAnswer) document() map[string]any {
 	out["heat_pump_pairs"] = map[string]any{"pairs": pumps,
 		"rule": "COP = 0.5 Th/(Th-Tl), logarithmic mean temperatures in K, the need's raised and the source's lowered by its contribution; delivered = min(need, source heat x gain x COP/(COP-1)); targets up to 110 degC; a large lift needs a machine of several stages"}
 	optimum := a.planOf(a.plan)
-	optimum["bound_MWh"], optimum["gap"], optimum["unproved_steps"] = milli(a.plan.Bound), a.plan.Gap, a.plan.Unproved
+	// A bound is never rounded down: what is delivered, rounded, must not pass it.
+	optimum["bound_MWh"], optimum["gap"], optimum["unproved_steps"] = math.Ceil(1000*a.plan.Bound-1e-6)/1000, a.plan.Gap, a.plan.Unproved
 	if len(a.options.weights) > 0 {
 		optimum["weights"], optimum["worth"] = a.options.weights, milli(a.plan.Worth)
 	}
