@@ -1,6 +1,7 @@
 package savings
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -123,7 +124,7 @@ func (e *entry) total(l *ledger, i, j int) total {
 // half90 adds independent parts and shared sources in quadrature.
 func (t total) half90() float64 {
 	v := t.variance
-	for _, key := range sortedKeys(t.common) {
+	for _, key := range slices.Sorted(maps.Keys(t.common)) {
 		v += float64(t.common[key] * t.common[key])
 	}
 	return roundHalf(math.Sqrt(v))
@@ -131,15 +132,6 @@ func (t total) half90() float64 {
 
 // roundHalf rounds a half width to a millionth of its unit.
 func roundHalf(x float64) float64 { return math.Round(x*micro) / micro }
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
 
 // note is a text that belongs to the periods that it touches.
 type note struct {

@@ -49,15 +49,7 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	s.wantStatus, s.lastStatus = false, s.o.Now()
-	sent, err := s.conn.Send(ctx, s.o.topic(batch.TopicStatus), true, payload)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.statusFlies = true
-	s.mu.Unlock()
-	s.flying <- flight{sent: sent}
-	return nil
+	return s.retain(ctx, batch.TopicStatus, payload)
 }
 
 // report sends what the gateway says of its configuration, if that is due.
@@ -76,7 +68,12 @@ func (s *session) report(ctx context.Context) error {
 	if len(payload) == 0 {
 		return nil
 	}
-	sent, err := s.conn.Send(ctx, s.o.topic(batch.TopicReport), true, payload)
+	return s.retain(ctx, batch.TopicReport, payload)
+}
+
+// retain sends a retained message; until it has arrived, none other is sent.
+func (s *session) retain(ctx context.Context, leaf batch.Leaf, payload []byte) error {
+	sent, err := s.conn.Send(ctx, s.o.topic(leaf), true, payload)
 	if err != nil {
 		return err
 	}
