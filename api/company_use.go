@@ -12,7 +12,6 @@ import (
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/registry"
-	"github.com/thermie/thermie/series"
 )
 
 // What a company's page shows of its consumption.
@@ -21,15 +20,15 @@ const (
 	useDays   = 35
 )
 
-// registers are the counters that say what a meter measured, best first.
-var registers = []metering.Quantity{metering.HeatEnergy, metering.CoolingEnergy, metering.ActiveEnergyImport, metering.GasVolume, metering.WaterVolume,
-	metering.Volume, metering.Mass, metering.Production, metering.PulseCount}
+// enough is the share of a day between good readings from which its amount is
+// not marked as an estimate.
+const enough = 0.98
 
 // meterUse is one meter's consumption by period; NaN where nothing was counted.
 type meterUse struct {
 	name    string
 	amounts []float64
-	partial []bool // days are missing from it
+	partial []bool // days are missing from it, or estimated
 }
 
 // companyUse adds the consumption of a company's meters, a chart for each
@@ -38,10 +37,6 @@ func (v *visit) companyUse(p *companyPage, company string) error {
 	byDay := v.QueryParam("by") == "day"
 	p.UseBy = []choice{{"month", v.t("company.by_month"), !byDay}, {"day", v.t("company.by_day"), byDay}}
 	m, err := v.members()
-	if err != nil {
-		return err
-	}
-	infos, err := v.s.o.Series.List(v.Request().Context(), v.scope)
 	if err != nil {
 		return err
 	}
@@ -60,22 +55,13 @@ func (v *visit) companyUse(p *companyPage, company string) error {
 			p.UseRefused = true
 			continue
 		}
-		info, ok := register(x, infos)
-		if !ok {
-			continue
-		}
-		windows, err := v.s.o.Series.Windows(v.Request().Context(), v.scope, info.ID, days)
+		counted, err := v.s.o.Registry.Completeness(v.Request().Context(), registry.CompletenessQuery{Meter: x.ID, From: days[0], To: days[len(days)-1]})
 		if err != nil {
 			return err
 		}
-		u := meterUse{name: v.lang.Of(x.Name), amounts: believable(increases(windows, info.Unit)), partial: make([]bool, len(windows))}
-		unit := info.Unit
-		if unit == metering.Joule {
-			unit = metering.KWh
-			u.scale(1 / 3.6e-3) // from GJ
-		}
-		if !byDay {
-			u = u.byMonth(windows)
+		u, unit := v.use(x, counted, periodStarts(days, byDay), byDay)
+		if unit == "" {
+			continue
 		}
 		g := group{x.Medium, unit}
 		if !slices.Contains(groups, g) {
@@ -127,70 +113,55 @@ func periodStarts(days []time.Time, byDay bool) []time.Time {
 	return out
 }
 
-// register finds the counter that stands for a meter.
-func register(m registry.Installation, infos []series.Info) (series.Info, bool) {
-	for _, q := range registers {
-		if i := slices.IndexFunc(infos, func(i series.Info) bool { return i.ID == metering.Series(m.ID, q) }); i >= 0 {
-			return infos[i], true
-		}
+// use adds up what a meter's register grew by in each period, and says in which
+// unit; "" when it has no register.
+func (v *visit) use(m registry.Installation, days []registry.MeterDay, starts []time.Time, byDay bool) (meterUse, metering.Unit) {
+	u := meterUse{name: v.lang.Of(m.Name), amounts: make([]float64, len(starts)), partial: make([]bool, len(starts))}
+	period := calendar.Month
+	if byDay {
+		period = calendar.Day
 	}
-	return series.Info{}, false
+	var unit metering.Unit
+	counted := make([]int, len(starts))
+	for _, d := range days {
+		k, ok := slices.BinarySearchFunc(starts, period(d.Day), time.Time.Compare)
+		if !ok || d.Increase == nil {
+			continue
+		}
+		unit = d.Increase.Unit
+		u.amounts[k] += d.Increase.Amount.Float64()
+		u.partial[k] = u.partial[k] || d.Increase.Covered < enough
+		counted[k]++
+	}
+	for k, n := range counted {
+		if n == 0 {
+			u.amounts[k] = math.NaN()
+		}
+		u.partial[k] = u.partial[k] || n < v.daysUntilNow(starts[k], byDay)
+	}
+	if unit == metering.Joule {
+		unit = metering.KWh
+		u.scale(1 / 3.6e6)
+	}
+	return u, unit
 }
 
-// jump is how many times the usual day a day's increase may be. More is no
-// consumption but a change of scale or an exchanged device: what counts in
-// figures is mended by analytics, a picture leaves it out.
-const jump = 20
-
-// believable are the increases without jumps.
-func believable(points []chart.Point) []float64 {
-	out := make([]float64, len(points))
-	var positive []float64
-	for i, p := range points {
-		out[i] = p.Y
-		if p.Y > 0 {
-			positive = append(positive, p.Y)
-		}
+// daysUntilNow is how many days of a period have begun.
+func (v *visit) daysUntilNow(start time.Time, byDay bool) int {
+	if byDay {
+		return 1
 	}
-	if len(positive) == 0 {
-		return out
+	n := 0
+	for t := start; calendar.Month(t).Equal(start) && !t.After(v.s.o.Clock()); t = calendar.NextDay(t) {
+		n++
 	}
-	slices.Sort(positive)
-	usual := positive[len(positive)/2]
-	for i, y := range out {
-		if y > jump*usual {
-			out[i] = math.NaN()
-		}
-	}
-	return out
+	return n
 }
 
 func (u meterUse) scale(factor float64) {
 	for i := range u.amounts {
 		u.amounts[i] *= factor
 	}
-}
-
-// byMonth adds days up to civil months.
-func (u meterUse) byMonth(windows []series.Window) meterUse {
-	out := meterUse{name: u.name}
-	var month time.Time
-	for i, w := range windows {
-		if m := calendar.Month(w.From); !m.Equal(month) {
-			month = m
-			out.amounts, out.partial = append(out.amounts, math.NaN()), append(out.partial, false)
-		}
-		last := len(out.amounts) - 1
-		switch {
-		case math.IsNaN(u.amounts[i]):
-			out.partial[last] = true
-		case math.IsNaN(out.amounts[last]):
-			out.amounts[last] = u.amounts[i]
-		default:
-			out.amounts[last] += u.amounts[i]
-		}
-	}
-	return out
 }
 
 // usePlot draws the meters of one medium beside each other; those beyond five

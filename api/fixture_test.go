@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/thermie/thermie/access"
+	"github.com/thermie/thermie/analytics/align"
 	"github.com/thermie/thermie/analytics/indicators"
 	"github.com/thermie/thermie/analytics/savings"
 	"github.com/thermie/thermie/batch"
@@ -25,6 +26,7 @@ import (
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/registry/accounts"
+	"github.com/thermie/thermie/series"
 	"github.com/thermie/thermie/series/embedded"
 	"github.com/thermie/thermie/simulator/port"
 )
@@ -253,13 +255,39 @@ func (w *world) readings(ctx context.Context, p *port.Port) error {
 			return err
 		}
 	}
+	infos, err := w.store.List(ctx, access.System("fixture"))
+	if err != nil {
+		return err
+	}
+	tracks := map[string]*align.Track{}
 	var days []registry.MeterDay
 	for _, id := range slices.Sorted(maps.Keys(counts)) {
 		for _, d := range slices.SortedFunc(maps.Keys(counts[id]), time.Time.Compare) {
-			days = append(days, *counts[id][d])
+			day := *counts[id][d]
+			if tracks[id] == nil {
+				if tracks[id], err = w.track(ctx, id, infos); err != nil {
+					return err
+				}
+			}
+			if t := tracks[id]; t.Kind == metering.Counter {
+				day.Increase = &registry.Increase{Series: t.Source.Series, Unit: t.Source.Unit, Amount: t.Increase(d, calendar.NextDay(d)), Covered: 1}
+			}
+			days = append(days, day)
 		}
 	}
 	return w.registry.PutCompleteness(ctx, days)
+}
+
+// track reads a meter's first register, else its first series.
+func (w *world) track(ctx context.Context, meter string, infos []series.Info) (*align.Track, error) {
+	var of []series.Info
+	for _, i := range infos {
+		if i.ID.Meter() == meter {
+			of = append(of, i)
+		}
+	}
+	k := max(slices.IndexFunc(of, func(i series.Info) bool { return i.ID.Quantity().Kind() == metering.Counter }), 0)
+	return align.Read(align.Source{Series: of[k].ID, Unit: of[k].Unit}, w.store.Points(ctx, access.System("fixture"), of[k].ID, fixtureNow.AddDate(-1, 0, 0), fixtureNow))
 }
 
 func count(counts map[string]map[time.Time]*registry.MeterDay, r metering.Reading) {

@@ -142,7 +142,7 @@ func TestSeenByOthers(t *testing.T) {
 	assert.Len(t, funder, len(animator))
 }
 
-func TestIncreasesAndJumps(t *testing.T) {
+func TestIncreasesOfWindows(t *testing.T) {
 	window := func(hour int, first, last string) series.Window {
 		w := series.Window{From: fixtureNow.Add(time.Duration(hour) * time.Hour)}
 		if first != "" {
@@ -150,26 +150,40 @@ func TestIncreasesAndJumps(t *testing.T) {
 		}
 		return w
 	}
-	got := believable(increases([]series.Window{window(0, "100", "110"), window(1, "111", "122"), window(2, "", ""), window(3, "130", "141"), window(4, "5", "9"), window(5, "9", "900"), window(6, "901", "910")}, metering.KWh))
-	want := []float64{10, 12, chart.Missing, 11, chart.Missing, chart.Missing, 10}
+	got := increases([]series.Window{window(0, "100", "110"), window(1, "111", "122"), window(2, "", ""), window(3, "130", "141"), window(4, "5", "9"), window(5, "9", "20")}, metering.KWh)
+	want := []float64{10, 12, chart.Missing, 11, chart.Missing, 11}
 	require.Len(t, got, len(want))
 	for i := range want {
-		assert.True(t, want[i] == got[i] || math.IsNaN(want[i]) && math.IsNaN(got[i]), "%d: want %v, got %v", i, want[i], got[i])
+		assert.True(t, want[i] == got[i].Y || math.IsNaN(want[i]) && math.IsNaN(got[i].Y), "%d: want %v, got %v", i, want[i], got[i].Y)
 	}
 }
 
-func TestMonthsSayWhatTheyLack(t *testing.T) {
-	var windows []series.Window
-	u := meterUse{name: "gas"}
-	for d := time.Date(2026, 1, 30, 23, 0, 0, 0, time.UTC); d.Before(time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC)); d = calendar.NextDay(d) {
-		windows = append(windows, series.Window{From: d})
-		u.amounts = append(u.amounts, float64(len(windows)))
+func TestUseByMonthSaysWhatItLacks(t *testing.T) {
+	now := time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC)
+	v := &visit{s: &Server{o: Options{Clock: func() time.Time { return now }}}}
+	var days []registry.MeterDay
+	var bounds []time.Time
+	for d := calendar.Day(time.Date(2026, 1, 1, 11, 0, 0, 0, time.UTC)); !d.After(now); d = calendar.NextDay(d) {
+		bounds = append(bounds, d)
+		x := registry.MeterDay{Meter: "gas", Day: d, Increase: &registry.Increase{Series: "gas/heat_energy", Unit: metering.Joule, Amount: metering.MustDecimal("3.6e6"), Covered: 1}}
+		switch d.In(calendar.Paris).Format("01-02") {
+		case "02-10":
+			x.Increase.Covered = 0.5
+		case "03-01":
+			continue
+		}
+		days = append(days, x)
 	}
-	u.amounts[2] = math.NaN()
-	got := u.byMonth(windows)
-	assert.Equal(t, []bool{false, true}, got.partial)
-	assert.Equal(t, 1.0, got.amounts[0])
-	assert.Equal(t, 2.0+4, got.amounts[1]-0)
+	bounds = append(bounds, calendar.NextDay(now))
+	got, unit := v.use(registry.Installation{}, days, periodStarts(bounds, false), false)
+	assert.Equal(t, metering.KWh, unit)
+	assert.InDeltaSlice(t, []float64{31, 28, 1}, got.amounts, 1e-9)
+	assert.Equal(t, []bool{false, true, true}, got.partial)
+	got, _ = v.use(registry.Installation{}, days, periodStarts(bounds, true), true)
+	assert.True(t, math.IsNaN(got.amounts[len(got.amounts)-2]), "a day without readings is a gap")
+	gauge, unit := v.use(registry.Installation{}, []registry.MeterDay{{Meter: "gas", Day: bounds[0]}}, bounds[:1], true)
+	assert.Empty(t, unit)
+	assert.True(t, math.IsNaN(gauge.amounts[0]))
 }
 
 func TestIndicatorsAreTheReports(t *testing.T) {

@@ -164,7 +164,8 @@ func (r *run) completeness(ctx context.Context) error {
 			continue
 		}
 		for _, d := range r.days(m, r.data[id].days) {
-			if w, ok := was[key{d.Meter, d.Day.UnixMilli()}]; !ok || w.Expected != d.Expected || w.Good != d.Good || w.Suspect != d.Suspect || w.Missing != d.Missing {
+			d.Increase = r.data[id].grown[d.Day.UnixMilli()]
+			if w, ok := was[key{d.Meter, d.Day.UnixMilli()}]; !ok || !w.Equal(d) {
 				changed = append(changed, d)
 			}
 		}

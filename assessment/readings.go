@@ -17,6 +17,7 @@ type reading struct {
 	hour   *align.Series // on run.hours
 	fine   *align.Series // on run.fine; nil when no card needs it
 	days   []align.Day
+	grown  map[int64]*registry.Increase // what a register grew by, by the day's first instant in ms
 	silent *align.Event
 	unit   metering.Unit
 }
@@ -66,10 +67,40 @@ func (r *run) read(ctx context.Context) error {
 		if e, ok := t.SilentAt(r.Now); ok {
 			x.silent = &e
 		}
+		if id.Quantity().Kind() == metering.Counter {
+			x.grown = r.grown(t, x.hour)
+		}
 		r.data[id] = x
 		r.step()
 	}
 	return nil
+}
+
+// grown are a register's increases by civil day, today's as far as it has come;
+// hour is the register on run.hours.
+func (r *run) grown(t *align.Track, hour *align.Series) map[int64]*registry.Increase {
+	out := make(map[int64]*registry.Increase, len(t.Days))
+	for _, d := range t.Days {
+		end := calendar.NextDay(d.From)
+		var covered []float64
+		if end.After(r.until) {
+			end = r.Now
+			if !end.After(d.From) {
+				break // the day's very first instant
+			}
+			covered = t.On(align.Hours(d.From, calendar.NextDay(d.From))).Covered
+		} else {
+			first := int(d.From.Sub(r.hours.From) / time.Hour)
+			covered = hour.Covered[first : first+int(end.Sub(d.From)/time.Hour)]
+		}
+		sum := 0.0
+		for _, c := range covered {
+			sum += c
+		}
+		out[d.From.UnixMilli()] = &registry.Increase{Series: t.Source.Series, Unit: t.Source.Unit, Amount: t.Increase(d.From, end),
+			Covered: min(sum/end.Sub(d.From).Hours(), 1)}
+	}
+	return out
 }
 
 // heatStep is the step at which heat is looked for: ten minutes, or coarser

@@ -112,7 +112,8 @@ func (r *Registry) Opportunities(ctx context.Context) ([]metering.Opportunity, e
 	return all, wrap(err, "opportunities")
 }
 
-// MeterDay counts a meter's readings of one civil day.
+// MeterDay counts a meter's readings of one civil day, and says what its
+// register grew by.
 type MeterDay struct {
 	Meter    string    `json:"meter"`
 	Day      time.Time `json:"day"` // the day's first instant, Europe/Paris
@@ -120,19 +121,49 @@ type MeterDay struct {
 	Good     int       `json:"good"`
 	Suspect  int       `json:"suspect"`
 	Missing  int       `json:"missing"`
+	Increase *Increase `json:"increase,omitempty"` // nil for a gauge
+}
+
+// Increase is what a register grew by in a day: unwrapped, so that resets,
+// exchanges and jumps of scale are no consumption, and exact, so that the days
+// of a month add up to the month.
+type Increase struct {
+	Series  metering.SeriesID `json:"series"`
+	Unit    metering.Unit     `json:"unit"`
+	Amount  metering.Decimal  `json:"amount"`
+	Covered float64           `json:"covered"` // share of the day, 0 to 1, between good readings close enough to each other
+}
+
+// Equal compares all of a day.
+func (d MeterDay) Equal(o MeterDay) bool {
+	same := d.Day.Equal(o.Day) && d.Increase.equal(o.Increase)
+	d.Day, o.Day, d.Increase, o.Increase = time.Time{}, time.Time{}, nil, nil
+	return same && d == o
+}
+
+func (i *Increase) equal(o *Increase) bool {
+	if i == nil || o == nil {
+		return i == o
+	}
+	return i.Series == o.Series && i.Unit == o.Unit && i.Covered == o.Covered && i.Amount.Equal(o.Amount)
 }
 
 // PutCompleteness stores counts; those of the same meter and day are replaced.
 func (r *Registry) PutCompleteness(ctx context.Context, days []MeterDay) error {
 	return wrap(r.change(ctx, func(tx *sql.Tx) error {
-		put, err := tx.PrepareContext(ctx, `INSERT INTO completeness VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (meter, day) DO UPDATE SET
-			expected = excluded.expected, good = excluded.good, suspect = excluded.suspect, missing = excluded.missing`)
+		put, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO completeness (meter, day, expected, good, suspect, missing, series, unit, increase, covered)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 		if err != nil {
 			return err
 		}
 		defer put.Close()
 		for _, d := range days {
-			if _, err := put.ExecContext(ctx, d.Meter, civilDay(d.Day), d.Expected, d.Good, d.Suspect, d.Missing); err != nil {
+			var i Increase
+			var amount string
+			if d.Increase != nil {
+				i, amount = *d.Increase, d.Increase.Amount.String()
+			}
+			if _, err := put.ExecContext(ctx, d.Meter, civilDay(d.Day), d.Expected, d.Good, d.Suspect, d.Missing, i.Series, i.Unit, amount, i.Covered); err != nil {
 				return fmt.Errorf("meter %s, %s: %w", d.Meter, civilDay(d.Day), err)
 			}
 		}
@@ -158,12 +189,19 @@ func (r *Registry) Completeness(ctx context.Context, q CompletenessQuery) ([]Met
 		to = civilDay(q.To.Add(-time.Millisecond)) + "~"
 	}
 	all, err := list(ctx, r.db, func(s scanner) (d MeterDay, err error) {
-		var day string
-		if err := s.Scan(&d.Meter, &day, &d.Expected, &d.Good, &d.Suspect, &d.Missing); err != nil {
+		var day, amount string
+		var i Increase
+		if err := s.Scan(&d.Meter, &day, &d.Expected, &d.Good, &d.Suspect, &d.Missing, &i.Series, &i.Unit, &amount, &i.Covered); err != nil {
 			return d, err
+		}
+		if i.Series != "" {
+			if i.Amount, err = metering.ParseDecimal(amount); err != nil {
+				return d, fmt.Errorf("increase of meter %s, %s: %w", d.Meter, day, err)
+			}
+			d.Increase = &i
 		}
 		d.Day, err = parseDay(day)
 		return d, err
-	}, "SELECT meter, day, expected, good, suspect, missing FROM completeness WHERE ? IN ('', meter) AND day >= ? AND day < ? ORDER BY meter, day", q.Meter, from, to)
+	}, "SELECT meter, day, expected, good, suspect, missing, series, unit, increase, covered FROM completeness WHERE ? IN ('', meter) AND day >= ? AND day < ? ORDER BY meter, day", q.Meter, from, to)
 	return all, wrap(err, "completeness")
 }
