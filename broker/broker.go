@@ -24,7 +24,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,8 +60,6 @@ type User struct {
 type Server struct {
 	server *server.Server
 	url    string
-	mu     sync.Mutex
-	opts   *server.Options
 }
 
 // maxPacket bounds an MQTT packet: a sealed batch has up to 60,000 bytes, a
@@ -240,29 +237,11 @@ func start(ctx context.Context, conf *server.Options, log *slog.Logger) (*Server
 	case <-ctx.Done():
 		return stop(ctx.Err())
 	}
-	return &Server{server: s, opts: conf}, nil
+	return &Server{server: s}, nil
 }
 
 // URL is where clients connect: tcp://host:port or tls://host:port.
 func (s *Server) URL() string { return s.url }
-
-// SetUsers replaces the users while the broker runs. Connections of users who
-// are gone, or whose password or topics changed, are closed.
-func (s *Server) SetUsers(users []User) error {
-	list, err := natsUsers(users)
-	if err != nil {
-		return fmt.Errorf("broker users: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := s.opts.Clone()
-	next.Users = list
-	if err := s.server.ReloadOptions(next); err != nil {
-		return fmt.Errorf("broker users: %w", err)
-	}
-	s.opts = next
-	return nil
-}
 
 // Close stops the broker. What waits for persistent sessions stays on disk.
 func (s *Server) Close() error {

@@ -179,24 +179,6 @@ func TestQueueOutlivesRestart(t *testing.T) {
 	}
 }
 
-func TestSetUsers(t *testing.T) {
-	s := startTest(t, Options{})
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	old, kept := dial(t, s, "gw-b", "b", "gw-b"), dial(t, s, "ingest", "i", "ingest")
-	require.Error(t, s.SetUsers(nil))
-	require.NoError(t, s.SetUsers([]User{testUsers[0], {Name: "gw-new", Password: "n", Publish: []string{"thermie/v1/port/gw-new/batch"}}}))
-	select {
-	case <-old.Done():
-	case <-ctx.Done():
-		t.Fatal("a user who is gone is still connected")
-	}
-	require.NoError(t, kept.Err())
-	require.NoError(t, dial(t, s, "gw-new", "n", "gw-new").Publish(ctx, "thermie/v1/port/gw-new/batch", false, []byte("x")))
-	_, err := mqtt.Dial(ctx, mqtt.Options{Broker: s.URL(), ClientID: "gw-b", Username: "gw-b", Password: "b"})
-	require.ErrorIs(t, err, mqtt.ErrRefused)
-}
-
 func TestTLS(t *testing.T) {
 	web := httptest.NewTLSServer(nil) // for its certificate
 	defer web.Close()

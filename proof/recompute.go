@@ -36,18 +36,6 @@ func (p *Papers) needs() []need {
 	return out
 }
 
-// Needs says which readings the plans use for the quarter: whether one of a
-// series at an instant (Unix milliseconds) is among them.
-func (p *Papers) Needs() func(id metering.SeriesID, at int64) bool {
-	all := map[metering.SeriesID][]span{}
-	for _, n := range p.needs() {
-		all[n.series] = n.windows
-	}
-	return func(id metering.SeriesID, at int64) bool {
-		return slices.ContainsFunc(all[id], func(w span) bool { return w.from <= at && at < w.to })
-	}
-}
-
 // Compute computes the quarter's figures of a synergy from the readings, as
 // assessment does: same plan, factors, readings and declarations, same digits.
 func (p *Papers) Compute(e *Evidence, synergy string) (metering.Result, error) {

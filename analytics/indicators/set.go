@@ -142,16 +142,3 @@ func (s *Set) Tariff(id string) (*Tariff, error) {
 	}
 	return nil, fmt.Errorf("factor set %s v%d has no tariff %q", s.ID, s.Version, id)
 }
-
-// Library holds several sets, old and new.
-type Library []*Set
-
-// Get returns the set that a result names.
-func (l Library) Get(ref string) (*Set, error) {
-	for _, s := range l {
-		if s.Ref() == ref {
-			return s, nil
-		}
-	}
-	return nil, fmt.Errorf("no factor set %q", ref)
-}

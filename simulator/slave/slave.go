@@ -9,7 +9,6 @@ package slave
 
 import (
 	"encoding/binary"
-	"fmt"
 )
 
 // Exception is a Modbus exception code. 0 is none.
@@ -27,26 +26,6 @@ const (
 	// Silence is no code of the protocol: the device does not answer at all.
 	Silence Exception = 0xFF
 )
-
-func (e Exception) String() string {
-	switch e {
-	case 0:
-		return "no exception"
-	case IllegalFunction:
-		return "illegal function"
-	case IllegalAddress:
-		return "illegal data address"
-	case IllegalValue:
-		return "illegal data value"
-	case DeviceFailure:
-		return "device failure"
-	case TargetSilent:
-		return "gateway target device failed to respond"
-	case Silence:
-		return "silence"
-	}
-	return fmt.Sprintf("exception %d", byte(e))
-}
 
 // Request asks for Count registers from Address on, with function 3 (holding)
 // or 4 (input). Count is 1 to 125.
