@@ -205,7 +205,8 @@ type resultJSON struct {
 var units = map[metering.Indicator]string{
 	metering.EnergyAvoidedMWh: "MWh", metering.CO2eAvoidedTonnes: "t CO2e", metering.MoneySavedEUR: "EUR", metering.WaterSavedM3: "m3",
 	metering.HeatDeliveredMWh: "MWh", metering.ElectricityUsedMWh: "MWh", metering.MaterialTonnes: "t", metering.BiomethaneMWh: "MWh",
-	metering.DistanceAvoidedKM: "km", metering.JobsKept: "jobs",
+	metering.DistanceAvoidedKM: "km", metering.JobsKept: "jobs", metering.PrimaryEnergyMWh: "MWh",
+	metering.CO2eScope1Tonnes: "t CO2e", metering.CO2eScope2Tonnes: "t CO2e", metering.CO2eScope3Tonnes: "t CO2e",
 }
 
 var periodKinds = []metering.PeriodKind{metering.PeriodDay, metering.PeriodMonth, metering.PeriodQuarter, metering.PeriodYear, metering.PeriodToDate}

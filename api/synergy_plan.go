@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -171,7 +172,8 @@ func (v *visit) chain(plan *savings.Plan, r *metering.Result) ([]step, error) {
 	}
 	var out []step
 	for _, i := range []metering.Indicator{metering.HeatDeliveredMWh, metering.BiomethaneMWh, metering.MaterialTonnes, metering.WaterSavedM3,
-		metering.ElectricityUsedMWh, metering.EnergyAvoidedMWh, metering.DistanceAvoidedKM, metering.CO2eAvoidedTonnes, metering.MoneySavedEUR, metering.JobsKept} {
+		metering.ElectricityUsedMWh, metering.EnergyAvoidedMWh, metering.PrimaryEnergyMWh, metering.DistanceAvoidedKM, metering.CO2eAvoidedTonnes,
+		metering.CO2eScope1Tonnes, metering.CO2eScope2Tonnes, metering.CO2eScope3Tonnes, metering.MoneySavedEUR, metering.JobsKept} {
 		f, ok := figureOf(*r, i)
 		if !ok {
 			continue
@@ -180,7 +182,11 @@ func (v *visit) chain(plan *savings.Plan, r *metering.Result) ([]step, error) {
 		if i == metering.EnergyAvoidedMWh {
 			name = v.t("chain.avoided." + avoidedEnergy(plan))
 		}
-		out = append(out, step{Name: name, Figure: v.lang.Figure(f), Class: v.t("class." + string(f.Class)), Formula: v.formula(i, f, plan, set)})
+		formula := v.formula(i, f, plan, set)
+		if i == metering.CO2eScope3Tonnes {
+			formula += v.unsplit(*r)
+		}
+		out = append(out, step{Name: name, Figure: v.lang.Figure(f), Class: v.t("class." + string(f.Class)), Formula: formula})
 	}
 	return out, nil
 }
@@ -220,6 +226,10 @@ func (v *visit) formula(i metering.Indicator, f metering.Figure, plan *savings.P
 		return v.t("formula.avoided", v.lang.Number(d.EfficiencyPCI, 2), v.lang.Number(ratio, 2), v.lang.Of(d.Source))
 	case metering.CO2eAvoidedTonnes:
 		return v.formulaCO2e(plan, set)
+	case metering.PrimaryEnergyMWh:
+		return v.formulaPrimary(set)
+	case metering.CO2eScope1Tonnes, metering.CO2eScope2Tonnes, metering.CO2eScope3Tonnes:
+		return v.t("formula.scope")
 	case metering.MoneySavedEUR:
 		return v.formulaMoney(plan, set)
 	case metering.BiomethaneMWh:
@@ -273,6 +283,32 @@ func (v *visit) formulaCO2e(plan *savings.Plan, set *indicators.Set) string {
 		head += v.t("formula.co2e_less")
 	}
 	return head + ". " + upper(strings.Join(said, v.t("sep"))) + v.t("formula.set", set.Ref())
+}
+
+func (v *visit) formulaPrimary(set *indicators.Set) string {
+	if set == nil {
+		return v.t("formula.plan")
+	}
+	var said []string
+	for _, p := range set.Primary {
+		said = append(said, v.t("formula.factor", v.t("flow."+string(p.Flow)), v.lang.Number(p.KWhPerKWh, decimals(p.KWhPerKWh)), p.Source.Publisher))
+	}
+	return v.t("formula.primary", upper(strings.Join(said, v.t("sep"))), set.Ref())
+}
+
+// unsplit says what of the emissions no scope has, because their factor is
+// published as a whole; "" when all of them are split.
+func (v *visit) unsplit(r metering.Result) string {
+	all, _ := figureOf(r, metering.CO2eAvoidedTonnes)
+	rest := all.Amount
+	for _, i := range metering.Scopes {
+		part, _ := figureOf(r, i)
+		rest -= part.Amount
+	}
+	if math.Abs(rest) < 1e-3*math.Abs(all.Amount) {
+		return ""
+	}
+	return v.t("formula.scope_rest", v.lang.Amount(rest))
 }
 
 func (v *visit) formulaMoney(plan *savings.Plan, set *indicators.Set) string {

@@ -6,12 +6,19 @@ import "time"
 type Indicator string
 
 // The indicators of a synergy. Energy avoided is final energy (for gas, MWh of
-// gross calorific value); CO2e and money are net of what the synergy itself uses.
+// gross calorific value); primary energy, CO2e and money are net of what the
+// synergy itself uses. The scopes are those of the company that uses less (GHG
+// Protocol): its own combustion, bought energy, all that lies before and after;
+// they are parts of CO2eAvoidedTonnes, all of it only where each factor is split.
 const (
 	HeatDeliveredMWh   Indicator = "heat_delivered_mwh"
 	EnergyAvoidedMWh   Indicator = "energy_avoided_mwh"
+	PrimaryEnergyMWh   Indicator = "primary_energy_avoided_mwh"
 	ElectricityUsedMWh Indicator = "electricity_used_mwh"
 	CO2eAvoidedTonnes  Indicator = "co2e_avoided_t"
+	CO2eScope1Tonnes   Indicator = "co2e_scope1_t"
+	CO2eScope2Tonnes   Indicator = "co2e_scope2_t"
+	CO2eScope3Tonnes   Indicator = "co2e_scope3_t"
 	MoneySavedEUR      Indicator = "money_saved_eur"
 	WaterSavedM3       Indicator = "water_saved_m3"
 	MaterialTonnes     Indicator = "material_recovered_t"
@@ -22,7 +29,11 @@ const (
 
 // Indicators is the closed list, in the order of pages and reports.
 var Indicators = []Indicator{EnergyAvoidedMWh, CO2eAvoidedTonnes, MoneySavedEUR, WaterSavedM3,
-	HeatDeliveredMWh, ElectricityUsedMWh, MaterialTonnes, BiomethaneMWh, DistanceAvoidedKM, JobsKept}
+	HeatDeliveredMWh, ElectricityUsedMWh, MaterialTonnes, BiomethaneMWh, DistanceAvoidedKM, JobsKept,
+	PrimaryEnergyMWh, CO2eScope1Tonnes, CO2eScope2Tonnes, CO2eScope3Tonnes}
+
+// Scopes are the parts of CO2eAvoidedTonnes.
+var Scopes = []Indicator{CO2eScope1Tonnes, CO2eScope2Tonnes, CO2eScope3Tonnes}
 
 // Class says how an indicator is known. The order is that of trust.
 type Class string

@@ -31,6 +31,7 @@ type named struct {
 var indicatorNames = map[metering.Indicator]named{
 	metering.EnergyAvoidedMWh:   {both("Énergie évitée", "Energy avoided"), both("MWh", "MWh")},
 	metering.CO2eAvoidedTonnes:  {both("Émissions évitées", "Emissions avoided"), both("t CO₂e", "t CO₂e")},
+	metering.PrimaryEnergyMWh:   {both("Énergie primaire évitée", "Primary energy avoided"), both("MWh EP", "MWh PE")},
 	metering.MoneySavedEUR:      {both("Économie nette", "Net saving"), both("€", "EUR")},
 	metering.WaterSavedM3:       {both("Eau économisée", "Water saved"), both("m³", "m³")},
 	metering.HeatDeliveredMWh:   {both("Chaleur livrée", "Heat delivered"), both("MWh", "MWh")},

@@ -50,7 +50,8 @@ type Figure struct {
 // themes by name. Nothing is withheld yet.
 //
 // Half widths of synergies are added in quadrature; those of t CO2e linearly,
-// since synergies share emission factors (an upper bound).
+// since synergies share emission factors (an upper bound). The scopes of emissions
+// are for those who see the synergy: parts beside their sum would give more away.
 func Figures(period string, synergies []Synergy, who Companies) []Figure {
 	var out []Figure
 	sorted := slices.Clone(synergies)
@@ -64,6 +65,9 @@ func Figures(period string, synergies []Synergy, who Companies) []Figure {
 		return 0
 	})
 	for _, ind := range metering.Indicators {
+		if slices.Contains(metering.Scopes, ind) {
+			continue
+		}
 		var themes []string
 		for _, s := range sorted {
 			if _, ok := s.Result.Figure(ind); ok && !slices.Contains(themes, s.Theme) {

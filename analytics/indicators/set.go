@@ -22,6 +22,41 @@ type Set struct {
 	Version int      `yaml:"version" json:"version"`
 	Factors []Factor `yaml:"factors" json:"factors"`
 	Tariffs []Tariff `yaml:"tariffs" json:"tariffs"`
+	// Primary are the primary energy factors; without them there is no figure of
+	// primary energy.
+	Primary []Primary `yaml:"primary_energy,omitempty" json:"primary_energy,omitempty"`
+}
+
+// Primary is the primary energy of one kWh of a flow of energy, as the flow
+// counts (for gas, kWh of gross calorific value).
+type Primary struct {
+	Flow      Flow    `yaml:"flow" json:"flow"`
+	KWhPerKWh float64 `yaml:"kwh_per_kwh" json:"kwh_per_kwh"`
+	Source    Source  `yaml:"source" json:"source"`
+}
+
+// PrimaryOf is the primary energy factor of a flow; ok is false when the set has
+// none.
+func (s *Set) PrimaryOf(f Flow) (kwhPerKWh float64, ok bool) {
+	for i := range s.Primary {
+		if s.Primary[i].Flow == f {
+			return s.Primary[i].KWhPerKWh, true
+		}
+	}
+	return 0, false
+}
+
+func (p *Primary) check(seen map[string]bool) error {
+	switch {
+	case !p.Flow.Energy():
+		return errors.New("not a flow of energy")
+	case seen[string(p.Flow)]:
+		return errors.New("given twice")
+	case !finite(p.KWhPerKWh) || p.KWhPerKWh < 0 || p.KWhPerKWh > 10:
+		return fmt.Errorf("kwh_per_kwh %v: want a number from 0 to 10", p.KWhPerKWh)
+	}
+	seen[string(p.Flow)] = true
+	return p.Source.check()
 }
 
 // Source says where a number comes from.
@@ -46,8 +81,18 @@ type Factor struct {
 	// when the publisher states none.
 	Half90 float64 `yaml:"half90,omitempty" json:"half90,omitempty"`
 	// Scope says what is counted: "combustion", "combustion and upstream" ...
-	Scope  string `yaml:"scope,omitempty" json:"scope,omitempty"`
-	Source Source `yaml:"source" json:"source"`
+	Scope string `yaml:"scope,omitempty" json:"scope,omitempty"`
+	// Scopes splits Amount by scope of the GHG Protocol, as the user of the flow
+	// counts it; nil where the publisher does not.
+	Scopes *Scopes `yaml:"scopes,omitempty" json:"scopes,omitempty"`
+	Source Source  `yaml:"source" json:"source"`
+}
+
+// Scopes are the parts of an emission factor, in its unit. They add up to it.
+type Scopes struct {
+	Scope1 float64 `yaml:"scope1" json:"scope1"` // combustion by the user
+	Scope2 float64 `yaml:"scope2" json:"scope2"` // generation of bought electricity, heat, cold
+	Scope3 float64 `yaml:"scope3" json:"scope3"` // upstream, losses, plant
 }
 
 // FactorUnit is the unit of a flow's emission factor: "kgCO2e/kWh GCV" for gas.
@@ -89,6 +134,12 @@ func (s *Set) Check() error {
 		}
 	}
 	clear(seen)
+	for i := range s.Primary {
+		if err := s.Primary[i].check(seen); err != nil {
+			return fmt.Errorf("factor set %s, primary_energy of %q: %w", s.ID, s.Primary[i].Flow, err)
+		}
+	}
+	clear(seen)
 	for i := range s.Tariffs {
 		if err := s.Tariffs[i].check(seen); err != nil {
 			return fmt.Errorf("factor set %s, tariff %q: %w", s.ID, s.Tariffs[i].ID, err)
@@ -109,6 +160,8 @@ func (f *Factor) check(seen map[string]bool) error {
 		return fmt.Errorf("amount %v out of range", f.Amount)
 	case !(f.Half90 >= 0 && f.Half90 <= 2):
 		return fmt.Errorf("half90 %v: want a relative half width from 0 to 2", f.Half90)
+	case f.Scopes != nil && !(math.Abs(f.Scopes.Scope1+f.Scopes.Scope2+f.Scopes.Scope3-f.Amount) <= 1e-9*math.Abs(f.Amount)):
+		return fmt.Errorf("scopes add up to %v, not to amount %v", f.Scopes.Scope1+f.Scopes.Scope2+f.Scopes.Scope3, f.Amount)
 	}
 	seen[f.ID] = true
 	return f.Source.check()

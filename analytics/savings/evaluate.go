@@ -2,6 +2,8 @@ package savings
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/thermie/thermie/analytics/indicators"
@@ -100,28 +102,66 @@ func (e *Evaluation) price(id string) ([]price, error) {
 	return ps, nil
 }
 
-// worth looks up a flow's factor and hourly prices.
-func (e *Evaluation) worth(f indicators.Flow) (factor indicators.Factor, prices []price, err error) {
+// conversion says what one unit of a flow is of another indicator.
+type conversion struct {
+	indicator metering.Indicator
+	perUnit   float64
+	factor    *indicators.Factor // whose interval it has; nil for none
+}
+
+// worth looks up what a flow is converted to and its hourly prices.
+func (e *Evaluation) worth(f indicators.Flow) (to []conversion, prices []price, err error) {
 	v := e.Plan.Values[f]
 	if v.Factor != "" {
-		if factor, err = e.Set.Factor(v.Factor); err != nil {
-			return factor, nil, fmt.Errorf("values.%s: %w", f, err)
+		factor, err := e.Set.Factor(v.Factor)
+		if err != nil {
+			return nil, nil, fmt.Errorf("values.%s: %w", f, err)
 		}
 		if factor.Unit != f.FactorUnit() {
-			return factor, nil, fmt.Errorf("values.%s: factor %s is in %s, a factor of %s is in %s", f, v.Factor, factor.Unit, f, f.FactorUnit())
+			return nil, nil, fmt.Errorf("values.%s: factor %s is in %s, a factor of %s is in %s", f, v.Factor, factor.Unit, f, f.FactorUnit())
 		}
+		add := func(i metering.Indicator, kg float64) {
+			if kg != 0 {
+				to = append(to, conversion{i, kg / 1000, &factor})
+			}
+		}
+		add(metering.CO2eAvoidedTonnes, factor.Amount)
+		if s := factor.Scopes; s != nil {
+			add(metering.CO2eScope1Tonnes, s.Scope1)
+			add(metering.CO2eScope2Tonnes, s.Scope2)
+			add(metering.CO2eScope3Tonnes, s.Scope3)
+		}
+	}
+	if p, ok := e.Set.PrimaryOf(f); ok && e.primary() {
+		to = append(to, conversion{metering.PrimaryEnergyMWh, p / 1000, nil})
 	}
 	if v.Tariff != "" {
 		t, err := e.Set.Tariff(v.Tariff)
 		if err != nil {
-			return factor, nil, fmt.Errorf("values.%s: %w", f, err)
+			return nil, nil, fmt.Errorf("values.%s: %w", f, err)
 		}
 		if t.Unit != f.PriceUnit() {
-			return factor, nil, fmt.Errorf("values.%s: tariff %s is in %s, a price of %s is in %s", f, v.Tariff, t.Unit, f, f.PriceUnit())
+			return nil, nil, fmt.Errorf("values.%s: tariff %s is in %s, a price of %s is in %s", f, v.Tariff, t.Unit, f, f.PriceUnit())
 		}
 	}
 	prices, err = e.price(v.Tariff)
-	return factor, prices, err
+	return to, prices, err
+}
+
+// primary says whether primary energy can be counted: every flow of energy that
+// the plan knows has its factor. A sum that leaves one out would mislead.
+func (e *Evaluation) primary() bool {
+	flows := slices.Collect(maps.Keys(e.Plan.Values))
+	for i := range e.Plan.Displaced {
+		flows = append(flows, e.Plan.Displaced[i].Energy)
+	}
+	for i := range e.Plan.Models {
+		flows = append(flows, e.Plan.Models[i].Energy)
+	}
+	return !slices.ContainsFunc(flows, func(f indicators.Flow) bool {
+		_, ok := e.Set.PrimaryOf(f)
+		return !ok && f.Energy() && f != indicators.Heat
+	})
 }
 
 // declarations spreads stated amounts over their days.
@@ -144,12 +184,12 @@ func (e *Evaluation) declare(d *Declared) error {
 			flow = ""
 		}
 	}
-	var factor indicators.Factor
+	var to []conversion
 	var prices []price
 	perUnit := 1.0
 	if flow != "" {
 		var err error
-		if factor, prices, err = e.worth(flow); err != nil {
+		if to, prices, err = e.worth(flow); err != nil {
 			return err
 		}
 		if flow.Energy() {
@@ -164,10 +204,10 @@ func (e *Evaluation) declare(d *Declared) error {
 		amount, half := d.Amount*share, d.Half90*share
 		key := "declared:" + d.ID
 		e.declaredDay(d.Indicator, day, amount, half, key)
-		if factor.Amount != 0 {
-			kg := float64(amount*perUnit) * factor.Amount
-			e.declaredDay(metering.CO2eAvoidedTonnes, day, kg/1000, float64(half*perUnit)*factor.Amount/1000, key)
-			e.factorEffect(factor, day, kg/1000)
+		for _, c := range to {
+			x := float64(amount*perUnit) * c.perUnit
+			e.declaredDay(c.indicator, day, x, float64(half*perUnit)*c.perUnit, key)
+			e.factorEffect(c, day, x)
 		}
 		if prices != nil {
 			eur := e.meanPrice(prices, day) * perUnit
@@ -217,11 +257,11 @@ func (e *Evaluation) cover(x *entry, day int, share float64) {
 
 // factorEffect records that tonnes depend on an emission factor that other
 // synergies use as well.
-func (e *Evaluation) factorEffect(f indicators.Factor, day int, tonnes float64) {
-	if f.Half90 > 0 {
-		key := "factor:" + f.ID
+func (e *Evaluation) factorEffect(c conversion, day int, tonnes float64) {
+	if c.factor != nil && c.factor.Half90 > 0 {
+		key := "factor:" + c.factor.ID
 		e.ledger.common[key] = true
-		e.ledger.entry(metering.CO2eAvoidedTonnes).source(key)[day] += float64(tonnes * f.Half90)
+		e.ledger.entry(c.indicator).source(key)[day] += float64(tonnes * c.factor.Half90)
 	}
 }
 

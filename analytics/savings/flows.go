@@ -27,7 +27,7 @@ type stream struct {
 	perUnit   float64            // indicator units for one unit of the register
 	flow      float64            // flow units for one unit of the register
 	sign      float64            // +1 avoided, -1 used
-	factor    indicators.Factor
+	to        []conversion
 	prices    []price
 	sources   []relative
 }
@@ -116,7 +116,7 @@ func (e *Evaluation) streams(m *Meter) ([]stream, error) {
 func (e *Evaluation) stream(f indicators.Flow, i metering.Indicator, perUnit, flow, sign float64) (stream, error) {
 	s := stream{indicator: i, perUnit: perUnit, flow: flow, sign: sign}
 	var err error
-	s.factor, s.prices, err = e.worth(f)
+	s.to, s.prices, err = e.worth(f)
 	return s, err
 }
 
@@ -165,7 +165,7 @@ func (e *Evaluation) meterDay(m *Meter, s *Series, streams []stream, rel float64
 				eur += float64(s.Amount[h] * st.prices[h].eur)
 			}
 		}
-		put := func(i metering.Indicator, x float64, factored bool) {
+		put := func(i metering.Indicator, x float64) {
 			en := e.ledger.entry(i)
 			en.amount[day] += toMicro(x)
 			e.cover(en, day, covered)
@@ -176,18 +176,17 @@ func (e *Evaluation) meterDay(m *Meter, s *Series, streams []stream, rel float64
 			if shareHalf > 0 && share > 0 {
 				en.source("share:" + string(m.Series))[day] += float64(x * (shareHalf / share))
 			}
-			if factored {
-				e.factorEffect(st.factor, day, x)
-			}
 		}
 		if st.indicator != "" {
-			put(st.indicator, float64(amount*st.perUnit)*share, false)
+			put(st.indicator, float64(amount*st.perUnit)*share)
 		}
-		if st.factor.Amount != 0 {
-			put(metering.CO2eAvoidedTonnes, float64(amount*st.flow)*share*st.sign*st.factor.Amount/1000, true)
+		for _, c := range st.to {
+			x := float64(amount*st.flow) * share * st.sign * c.perUnit
+			put(c.indicator, x)
+			e.factorEffect(c, day, x)
 		}
 		if st.prices != nil {
-			put(metering.MoneySavedEUR, float64(eur*st.flow)*share*st.sign, false)
+			put(metering.MoneySavedEUR, float64(eur*st.flow)*share*st.sign)
 		}
 	}
 }
@@ -226,7 +225,9 @@ func (e *Evaluation) meterSplits(m *Meter, s *Series, streams []stream) {
 		for k := range streams {
 			st := &streams[k]
 			weights[st.indicator] += float64(st.perUnit * share)
-			weights[metering.CO2eAvoidedTonnes] += float64(st.flow*st.sign*st.factor.Amount/1000) * share
+			for _, c := range st.to {
+				weights[c.indicator] += float64(st.flow*st.sign*c.perUnit) * share
+			}
 			if st.prices != nil {
 				weights[metering.MoneySavedEUR] += float64(st.flow*st.sign*e.meanPrice(st.prices, day)) * share
 			}

@@ -200,15 +200,16 @@ func baselinePoints(m *Model, days []siteDay, steps []int, from, to int) (points
 
 // avoided puts baseline minus actual of each reporting day into the ledger.
 func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) error {
-	factor, prices, err := e.worth(m.Energy)
+	to, prices, err := e.worth(m.Energy)
 	if err != nil {
 		return err
 	}
 	n := e.grid.n()
 	jac := make([][]float64, n)
 	weights := map[metering.Indicator][]float64{metering.EnergyAvoidedMWh: make([]float64, n)}
-	if factor.Amount != 0 {
-		weights[metering.CO2eAvoidedTonnes] = make([]float64, n)
+	conversions := map[metering.Indicator]conversion{}
+	for _, c := range to {
+		weights[c.indicator], conversions[c.indicator] = make([]float64, n), c
 	}
 	if prices != nil {
 		weights[metering.MoneySavedEUR] = make([]float64, n)
@@ -250,10 +251,10 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 			switch i {
 			case metering.EnergyAvoidedMWh:
 				w[d] = 1.0 / 1000
-			case metering.CO2eAvoidedTonnes:
-				w[d] = factor.Amount / 1000
 			case metering.MoneySavedEUR:
 				w[d] = e.meanPrice(prices, d)
+			default:
+				w[d] = conversions[i].perUnit
 			}
 			amount := float64((saved + adj) * w[d])
 			en.amount[d] += toMicro(amount)
@@ -263,9 +264,7 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 			if adjHalf > 0 {
 				en.source("adjustments:" + string(m.Energy))[d] += float64(adjHalf * w[d])
 			}
-			if i == metering.CO2eAvoidedTonnes {
-				e.factorEffect(factor, d, amount)
-			}
+			e.factorEffect(conversions[i], d, amount)
 		}
 	}
 	for _, i := range metering.Indicators {
