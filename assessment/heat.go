@@ -21,17 +21,17 @@ const cardFailed = "card_failed"
 // a year.
 const leastDays = 28
 
-// heat looks for waste heat in the last year.
+// heat looks for waste heat in the last year: what the declared cards give, what
+// nobody declared, and what all of it could serve together.
 func (r *run) heat(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	g := &heat.Grid{Start: r.fine.From, Step: r.fine.Step, Steps: r.fine.Steps, Channels: map[string][]float64{}}
-	for id, x := range r.data {
-		if x.fine != nil {
-			g.Channels[string(id)] = channel(id, x.fine, r.fine.Step)
-		}
+	g, err := r.channels(ctx)
+	if err != nil {
+		return err
 	}
+	r.step()
 	rules, err := worth.Builtin()
 	if err != nil {
 		return err
@@ -40,8 +40,9 @@ func (r *run) heat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	faults := append(heat.FindFaults(g), r.heatFaults(g)...)
-	in := worth.Input{Grid: heat.Mend(g, faults), Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, Kinds: kinds, Day: r.until}
+	faults := append(r.withoutCooling(heat.FindFaults(g, declaredCards(r.programme.cards)...)), r.heatFaults(g)...)
+	r.step()
+	in := worth.Input{Grid: heat.Mend(g, faults), Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, Kinds: kinds, Day: r.until, Faults: faults}
 	for _, c := range r.programme.companies {
 		in.Places[c.ID] = heat.Place{X: c.XMetres, Y: c.YMetres}
 	}
@@ -58,6 +59,7 @@ func (r *run) heat(ctx context.Context) error {
 			r.failed(cardFailed, c.ID, c.Company, err, "La carte de chaleur n'a pas pu être évaluée", "The heat card could not be evaluated")
 		}
 	}
+	served := r.serve(&in)
 	found, notes, err := rules.Opportunities(in, known)
 	if err != nil {
 		return err
@@ -66,6 +68,16 @@ func (r *run) heat(ctx context.Context) error {
 		r.Log.Warn("heat pair not looked at", "why", n)
 	}
 	r.step()
+	if err := r.propose(ctx, g, faults, &in); err != nil {
+		return err
+	}
+	r.step()
+	plan, err := r.plan(ctx, &in, known, served)
+	if err != nil {
+		return err
+	}
+	r.step()
+	planned(found, plan)
 	return r.Registry.PutOpportunities(ctx, found)
 }
 

@@ -30,11 +30,14 @@ type Registry interface {
 	Results(ctx context.Context, q registry.Query) ([]metering.Result, error)
 	Alarms(ctx context.Context, q registry.AlarmQuery) ([]metering.Alarm, error)
 	Completeness(ctx context.Context, q registry.CompletenessQuery) ([]registry.MeterDay, error)
+	Facts(ctx context.Context) (access.Facts, error)
 
 	PutResults(ctx context.Context, results []metering.Result) error
 	PutOpportunities(ctx context.Context, all []metering.Opportunity) error
 	PutAlarms(ctx context.Context, source string, alarms []metering.Alarm) error
 	PutCompleteness(ctx context.Context, days []registry.MeterDay) error
+	PutHeatProposals(ctx context.Context, found []metering.HeatProposal) error
+	PutHeatPlan(ctx context.Context, p metering.HeatPlan) error
 }
 
 // Inputs are what a run works on.

@@ -110,6 +110,7 @@ type Opportunity struct {
 	Why         Text               `json:"why"`
 	Against     Text               `json:"against"`      // what would change our mind
 	MeasureNext Text               `json:"measure_next"` // what to measure next
+	Profile     *HeatProfile       `json:"profile,omitempty"`
 }
 
 // Use is one possible use of an opportunity's heat.
@@ -118,8 +119,10 @@ type Use struct {
 	How           Text    `json:"how"` // direct exchange, heat pump with COP ...
 	COP           float64 `json:"cop,omitempty"`
 	MWhPerYear    float64 `json:"mwh_per_year"`
+	PlannedMWh    float64 `json:"planned_mwh"` // of it in the joint plan of all sites
 	CO2eTonnes    float64 `json:"co2e_t"`
 	DistanceM     float64 `json:"distance_m"`
+	Pays          bool    `json:"pays"`                    // in the middle case, with the support that is possible
 	PaybackYears  float64 `json:"payback_years"`           // low
 	PaybackYearsH float64 `json:"payback_years_high"`      // high
 	LCOHLowEUR    float64 `json:"lcoh_low_eur,omitempty"`  // levelised cost of heat without support, EUR a MWh delivered

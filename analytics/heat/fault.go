@@ -2,9 +2,11 @@ package heat
 
 import (
 	"math"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -67,20 +69,38 @@ func FindFaults(g *Grid, cards ...Card) []Fault {
 	}
 	sort.Strings(names)
 	company := companions(names, cards)
-	var out []Fault
-	for _, n := range names {
-		x := g.Channels[n]
-		out = append(out, spells(g, []string{n}, Gap, gapFor, func(i int) bool { return math.IsNaN(x[i]) })...)
-		out = append(out, impossible(g, n, x)...)
-		out = append(out, spikes(g, n, x)...)
-		frozen := stuck(g, n, x, company[n])
-		out = append(out, frozen...)
-		if len(frozen) > 0 { // a level that does not move has no scale
-			x = Mend(&Grid{Start: g.Start, Step: g.Step, Steps: g.Steps, Channels: map[string][]float64{n: x}}, frozen).Channels[n]
-		}
-		out = append(out, scales(g, n, x)...)
+	each := make([][]Fault, len(names))
+	next := make(chan int, len(names))
+	for k := range names {
+		next <- k
 	}
+	close(next)
+	var wait sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) {
+		wait.Go(func() {
+			for k := range next {
+				each[k] = ofChannel(g, names[k], company[names[k]])
+			}
+		})
+	}
+	wait.Wait()
+	out := slices.Concat(each...)
 	return together(append(out, swapped(g, pairsOf(names, cards))...))
+}
+
+// ofChannel finds the faults that a channel shows by itself and beside those of
+// its object.
+func ofChannel(g *Grid, name string, company []string) []Fault {
+	x := g.Channels[name]
+	out := spells(g, []string{name}, Gap, gapFor, func(i int) bool { return math.IsNaN(x[i]) })
+	out = append(out, impossible(g, name, x)...)
+	out = append(out, spikes(g, name, x)...)
+	frozen := stuck(g, name, x, company)
+	out = append(out, frozen...)
+	if len(frozen) > 0 { // a level that does not move has no scale
+		x = Mend(&Grid{Start: g.Start, Step: g.Step, Steps: g.Steps, Channels: map[string][]float64{name: x}}, frozen).Channels[name]
+	}
+	return append(out, scales(g, name, x)...)
 }
 
 // together joins faults of one kind and window, such as the silence of all the

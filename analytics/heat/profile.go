@@ -63,7 +63,7 @@ func (s *Source) Profile(g *Grid) Profile {
 		}
 		p.Hour[w][local.Hour()] += q
 		hours[w][local.Hour()]++
-		k := int(local.Month()) % 12 / 3
+		k := Season(local.Month())
 		p.Season[k] += q
 		seasonN[k]++
 		if q < 0.05*s.P95KW || q == 0 {
@@ -113,3 +113,37 @@ func carnot(hot, cold float64) float64 {
 	const zero = 273.15
 	return max(0, 1-(SurroundingsC+zero)/logMean(hot+zero, cold+zero))
 }
+
+// MonthsByBand is the heat of each month of a year, January first, by temperature
+// band in the order of [Bands], MWh: means over the years in the grid, scaled
+// from the known share of the month. Heat whose temperature is unknown is in none.
+func (s *Source) MonthsByBand(g *Grid) [][]float64 {
+	out := make([][]float64, 12)
+	for k := range out {
+		out[k] = make([]float64, len(Bands))
+	}
+	var known [12]int
+	var m calendarMonths
+	for i, q := range s.KW {
+		if s.State[i] == Unknown {
+			continue
+		}
+		k := m.of(g.At(i))
+		known[k]++
+		if q > 0 && !math.IsNaN(s.HotC[i]+s.ColdC[i]) {
+			split(out[k], q*g.hours()/1000, max(s.HotC[i], s.ColdC[i]), min(s.HotC[i], s.ColdC[i]))
+		}
+	}
+	for k := range out {
+		for b := range out[k] {
+			if known[k] > 0 {
+				out[k][b] *= daysOfMonth[k] * 24 / (float64(known[k]) * g.hours())
+			}
+		}
+	}
+	return out
+}
+
+// Season is the season of a civil month: 0 winter (December to February), 1
+// spring, 2 summer, 3 autumn.
+func Season(m time.Month) int { return int(m) % 12 / 3 }

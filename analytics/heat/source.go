@@ -198,7 +198,7 @@ func (s *Source) figures(g *Grid) {
 func concerned(g *Grid, c *Card, faults []Fault) []bool {
 	out := make([]bool, g.Steps)
 	for _, f := range faults {
-		if !f.Mend || !c.reads(f.Channels) {
+		if !f.Mend || !slices.ContainsFunc(f.Channels, c.Reads) {
 			continue
 		}
 		from, to := g.window(f)
@@ -209,9 +209,9 @@ func concerned(g *Grid, c *Card, faults []Fault) []bool {
 	return out
 }
 
-// reads says whether an asset's figures depend on one of the channels.
-func (c *Card) reads(channels []string) bool {
-	return slices.ContainsFunc(channels, func(ch string) bool { return slices.Contains(c.Signals, ch) || c.THot == ch || c.TCold == ch })
+// Reads says whether an asset's figures depend on a channel.
+func (c *Card) Reads(channel string) bool {
+	return slices.Contains(c.Signals, channel) || c.THot == channel || c.TCold == channel
 }
 
 // split shares heat given off between hot and cold, uniformly over temperature,
@@ -273,11 +273,12 @@ func (s *Source) YearMonths(g *Grid) []float64 {
 			known[k]++
 		}
 	}
-	days := [...]float64{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 	for k := range out {
 		if known[k] > 0 {
-			out[k] = s.Monthly[k] * days[k] * 24 / (float64(known[k]) * g.hours())
+			out[k] = s.Monthly[k] * daysOfMonth[k] * 24 / (float64(known[k]) * g.hours())
 		}
 	}
 	return out
 }
+
+var daysOfMonth = [...]float64{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}

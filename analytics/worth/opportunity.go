@@ -1,8 +1,9 @@
 package worth
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/thermie/thermie/analytics/heat"
@@ -26,7 +27,8 @@ type Programme struct {
 	Connected map[string]bool
 }
 
-// Opportunities ranks what the sources could give, most tonnes of CO2e first.
+// Opportunities ranks what the sources could give: those whose best use pays in the
+// middle case, with what support is possible, first, then the most tonnes of CO2e.
 // Amounts are scaled from the known steps to a year, so the grid should hold at
 // least one whole year. The notes say which pairs could not be looked at.
 func (r *Rules) Opportunities(in Input, programme Programme) ([]metering.Opportunity, []string, error) {
@@ -34,6 +36,7 @@ func (r *Rules) Opportunities(in Input, programme Programme) ([]metering.Opportu
 	if err != nil {
 		return nil, nil, err
 	}
+	left, _, _ := heat.InternalFirst(in.Grid, in.Sources, in.Needs)
 	var out []metering.Opportunity
 	for i := range in.Sources {
 		s := &in.Sources[i]
@@ -60,22 +63,25 @@ func (r *Rules) Opportunities(in Input, programme Programme) ([]metering.Opportu
 				o.Uses = append(o.Uses, p.use())
 			}
 		}
-		sort.SliceStable(o.Uses, func(a, b int) bool { return o.Uses[a].CO2eTonnes > o.Uses[b].CO2eTonnes })
+		// In the order of the proposals: those that pay first, then the most CO2e.
 		o.Uses = o.Uses[:min(len(o.Uses), maxUses)]
 		in.explain(&o, s)
+		o.Profile = in.profile(s, year, s.MWh-left[i].MWh)
 		out = append(out, o)
 	}
-	best := func(o metering.Opportunity) float64 {
+	best := func(o metering.Opportunity) (pays int, tonnes float64) {
 		if len(o.Uses) == 0 {
-			return 0
+			return 0, 0
 		}
-		return o.Uses[0].CO2eTonnes
+		if o.Uses[0].Pays {
+			pays = 1
+		}
+		return pays, o.Uses[0].CO2eTonnes
 	}
-	sort.SliceStable(out, func(a, b int) bool {
-		if x, y := best(out[a]), best(out[b]); x != y {
-			return x > y
-		}
-		return out[a].MWhPerYear > out[b].MWhPerYear
+	slices.SortStableFunc(out, func(a, b metering.Opportunity) int {
+		paysA, tonnesA := best(a)
+		paysB, tonnesB := best(b)
+		return cmp.Or(cmp.Compare(paysB, paysA), cmp.Compare(tonnesB, tonnesA), cmp.Compare(b.MWhPerYear, a.MWhPerYear))
 	})
 	return out, notes, nil
 }
@@ -86,6 +92,7 @@ func (p *Proposal) use() metering.Use {
 	w := p.Worth
 	u := metering.Use{Company: p.Need.Demand.Site, How: metering.Text{FR: "échange direct", EN: "direct exchange"}, COP: p.COP, MWhPerYear: w.MWhP50,
 		CO2eTonnes: w.CO2eTonnes[middle], DistanceM: p.KM * 1000, PaybackYears: w.CapexEUR[favourable] / w.SavingEUR[middle], PaybackYearsH: w.CapexEUR[cautious] / w.SavingEUR[middle]}
+	u.Pays = w.With.NPVEUR[middle] > 0
 	u.LCOHLowEUR, u.LCOHHighEUR = w.Without.LCOHEUR[favourable], w.Without.LCOHEUR[cautious]
 	for _, a := range w.Aids {
 		if a.Eligible {

@@ -20,7 +20,8 @@ type Input struct {
 	Network heat.Network
 	Kinds   asset.Kinds
 	Day     time.Time
-	Small   bool // the firms are small or medium ones
+	Small   bool         // the firms are small or medium ones
+	Faults  []heat.Fault // of the channels, for the pages of sources
 }
 
 // leastYears is how long readings must be for a proposal to be more than a lead.
@@ -121,6 +122,15 @@ func (r *Rules) Rank(in Input) ([]Proposal, []string, error) {
 	return out, notes, nil
 }
 
+// NeedGrade is the evidence of a need: its meter's, or a factor's where much of it
+// is filled from like times.
+func NeedGrade(n *heat.Need) heat.Grade {
+	if n.EstimatedMWh > 0.2*n.MWh {
+		return heat.GradeC
+	}
+	return heat.GradeA
+}
+
 // prices says whether a fuel has a price on a day; "" is natural gas.
 func (r *Rules) prices(fuel string, day time.Time) bool {
 	return fuel == "" || slices.ContainsFunc(r.Prices, func(p Price) bool { return p.Key == fuel && p.holds(day) })
@@ -130,10 +140,7 @@ func (r *Rules) prices(fuel string, day time.Time) bool {
 // saves CO2e and fuel costs at all.
 func (r *Rules) propose(in *Input, p heat.Pair, s *heat.Source, n *heat.Need, km float64, internal bool) (*Proposal, error) {
 	year := 8760 / (float64(in.Grid.Steps) * in.Grid.Step.Hours())
-	x := &Proposal{Source: s, Need: n, Kind: in.Kinds.Of(s.Card), Internal: internal, KM: km, Share: p.Share, Hours: p.Hours * year, BalanceMWh: p.BalanceMWh * year, Years: 1 / year, NeedGrade: heat.GradeA}
-	if n.EstimatedMWh > 0.2*n.MWh {
-		x.NeedGrade = heat.GradeC
-	}
+	x := &Proposal{Source: s, Need: n, Kind: in.Kinds.Of(s.Card), Internal: internal, KM: km, Share: p.Share, Hours: p.Hours * year, BalanceMWh: p.BalanceMWh * year, Years: 1 / year, NeedGrade: NeedGrade(n)}
 	solid := func(g heat.Grade) bool { return g == heat.GradeA || g == heat.GradeB }
 	x.Lead = !solid(s.Grade) || !solid(x.NeedGrade) || x.Years < leastYears
 	project := Project{HalfShare: math.Hypot(s.HalfWidthMWh()/max(s.MWh, 1), x.NeedGrade.HalfWidth()), SpreadK: s.HighC - s.LowC,

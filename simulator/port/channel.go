@@ -68,6 +68,7 @@ const (
 	dairyCoolingHot
 	dairyCoolingCold
 	dairyWater
+	dairyCompressor
 
 	dataElec
 	dataChiller
@@ -105,6 +106,10 @@ const (
 	oilElec
 	oilGas
 	oilHeat
+	oilCooling
+	oilCoolingFlow
+	oilCoolingHot
+	oilCoolingCold
 
 	woodHeat
 	woodHeatFlow
@@ -170,7 +175,7 @@ var quanta = [channels]quantum{
 	millGas: millilitres, millWater: millilitres,
 	millEffluent: millilitres, millEffluentTemp: centiC, millProduction: grams,
 	condensateFlow: millilitres, condensateHot: centiC, condensateCold: centiC, condensateWater: millilitres,
-	oilGas:       millilitres,
+	oilGas: millilitres, oilCoolingFlow: millilitres, oilCoolingHot: centiC, oilCoolingCold: centiC,
 	woodHeatFlow: millilitres, woodHeatHot: centiC, woodHeatCold: centiC,
 	biogas: millilitres, biogasHeatFlow: millilitres, biogasHeatHot: centiC, biogasHeatCold: centiC,
 	washInFlow: millilitres, washInHot: centiC, washInCold: centiC, washGas: millilitres, washWater: millilitres, washShared: millilitres,

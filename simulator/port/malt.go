@@ -166,6 +166,8 @@ func (d *dairy) step(p *physics, m *moment, r *record) {
 	cop := 5.2 - 0.055*math.Max(0, m.outdoorC-5)
 	r.set(dairyChiller, cold/cop)
 	r.circuit(dairyCooling, cold, 7.5+0.4*clean, 2, 10)
+	// Air for the filling lines, part of the site's electricity.
+	r.set(dairyCompressor, 9e3+86e3*busy*clip(1+0.1*milk, 0.6, 1.3))
 	r.set(dairyElec, 45e3+130e3*busy+cold/cop)
 	r.set(dairyWater, (0.6+7.5*busy*clip(1+0.12*milk, 0.5, 1.5)+demand/(waterHeat*1000*(65-supplyC)))*1e6)
 }

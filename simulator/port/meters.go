@@ -118,6 +118,7 @@ var fleet = []Meter{
 	{"laiterie-eau-chaude", "laiterie", heatS, 3, 0, Shared, nil, "heat", heat2, name("Besoin d'eau chaude (process et lavage)", "Hot water demand (process and washing)"), heat, dairyHotWater},
 	{"laiterie-gaz", "laiterie", pulseL, 10, 1, Shared, gas("0.1"), "gas", gasG, name("Gaz de la chaudière (impulsions)", "Boiler gas (pulses)"), pulses, dairyGas},
 	{"laiterie-groupe-froid", "laiterie", railPower, 5, 0, Shared, nil, "electricity", midB, name("Électricité du groupe froid", "Chiller electricity"), electricity, dairyChiller},
+	{"laiterie-compresseurs", "laiterie", railPower, 7, 0, Shared, nil, "electricity", midB, name("Électricité des compresseurs d'air", "Electricity of the air compressors"), electricity, dairyCompressor},
 	{"laiterie-froid", "laiterie", heatK, 6, 0, Shared, nil, "cooling", heat2, name("Froid produit (eau glacée)", "Cooling produced (chilled water)"), cooling, dairyCooling},
 	{"laiterie-eau", "laiterie", pulseL, 10, 2, Shared, tapWater("0.1"), "water", water2, name("Eau de ville (impulsions)", "Town water (pulses)"), pulses, dairyWater},
 
@@ -146,6 +147,7 @@ var fleet = []Meter{
 	{"huilerie-elec", "huilerie", feederPower, 1, 0, Shared, nil, "electricity", midB, name("Électricité, arrivée générale", "Electricity, main incomer"), electricity, oilElec},
 	{"huilerie-gaz", "huilerie", pulseL, 10, 1, Shared, gas("0.1"), "gas", gasG, name("Gaz de la chaudière vapeur (impulsions)", "Gas of the steam boiler (pulses)"), pulses, oilGas},
 	{"huilerie-vapeur", "huilerie", steamT, 2, 0, Shared, nil, "steam", heat2, name("Vapeur produite", "Steam produced"), steam, oilHeat},
+	{"huilerie-aero", "huilerie", heatK, 3, 0, Shared, nil, "heat", heat2, name("Chaleur rejetée, aéroréfrigérant de l'huile", "Heat rejected, dry cooler of the oil"), heat, oilCooling},
 
 	{"chaufferie-chaleur", "chaufferie", heatK, 1, 0, Serial, nil, "heat", heat2, name("Chaleur produite par la gazéification", "Heat produced by the gasifier"), heat, woodHeat},
 	{"chaufferie-elec", "chaufferie", smallPower, 2, 0, Serial, nil, "electricity", midB, name("Électricité des auxiliaires", "Electricity of the auxiliaries"), electricity, woodElec},

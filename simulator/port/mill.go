@@ -28,6 +28,8 @@ func (o *oil) step(p *physics, m *moment, r *record) {
 	r.set(oilHeat, steam)
 	r.set(oilGas, gasFlow(steam/0.89))
 	r.set(oilElec, 18e3+210e3*o.rate)
+	// What the deodorised oil gives off before it is stored, to a dry cooler.
+	r.circuit(oilCooling, 190e3*o.rate, 66, 48, 25)
 	// The condensate loop gives 60 MWh a year to the mill's feed water; the
 	// clean part of it, 75 m3 a year, stays there as make-up.
 	heat, kept := 0.0, 0.0

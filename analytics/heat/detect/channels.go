@@ -12,14 +12,14 @@ import (
 // object is a meter or a machine of a site with the channels that tell of it.
 type object struct {
 	site, name string
+	words      string            // its name without the site's, lower case
 	vars       map[string]string // variable ("P", "V", "T_hot", "O2") to channel
 	declared   bool              // a card or a need reads one of its channels
 }
 
 // is says whether the object's name has one of the words.
 func (o *object) is(words ...string) bool {
-	name := strings.ToLower(o.name)
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(o.words, w) })
 }
 
 // Words by which meters go, French and English. A name is evidence: it was
@@ -38,7 +38,7 @@ var (
 
 // objects takes the channels apart. One of whose channels a card, a need or the
 // weather is made is declared.
-func objects(g *heat.Grid, declared map[string]bool) []*object {
+func objects(g *heat.Grid, declared map[string]bool, sites map[string]string) []*object {
 	names := make([]string, 0, len(g.Channels))
 	for n := range g.Channels {
 		names = append(names, n)
@@ -51,10 +51,16 @@ func objects(g *heat.Grid, declared map[string]bool) []*object {
 		if name == "" || variable == "" {
 			continue
 		}
-		site, _, _ := strings.Cut(name, ".")
+		words := name
+		site, ok := sites[name]
+		if ok {
+			words = strings.TrimPrefix(name, site+"-")
+		} else {
+			site, _, _ = strings.Cut(name, ".")
+		}
 		o := byName[name]
 		if o == nil {
-			o = &object{site: site, name: name, vars: map[string]string{}}
+			o = &object{site: site, name: name, words: strings.ToLower(words), vars: map[string]string{}}
 			byName[name] = o
 			out = append(out, o)
 		}

@@ -60,6 +60,14 @@ type Options struct {
 	Demands  []heat.Demand
 	Apart    []string // channels that are known to be no waste heat
 	LeastKW  float64  // mean heat below which nothing is proposed; 0: 20
+	// Sites says at which site an object (a meter) stands; of one that is not in it,
+	// the site is what its name says before the first dot. A site's name at the
+	// beginning of an object's is no word about the object.
+	Sites map[string]string
+	// Cooling are objects that count cold: their flow is the colder side.
+	Cooling map[string]bool
+	// OwnSiteOnly leaves out signs that name other sites.
+	OwnSiteOnly bool
 }
 
 // finder works on one grid.
@@ -71,6 +79,7 @@ type finder struct {
 	outdoor  []float64 // daily
 	out      []Finding
 	gasSites map[string]bool
+	known    map[string]bool // sites with a declared source
 }
 
 // Find looks at every object none of whose channels a card or a need reads; what
@@ -92,13 +101,16 @@ func Find(g *heat.Grid, faults []heat.Fault, o Options) ([]Finding, error) {
 	for _, c := range o.Apart {
 		declared[c] = true
 	}
-	f := &finder{g: heat.Mend(g, faults), o: o, faults: faults, gasSites: map[string]bool{}}
-	f.all = objects(f.g, declared)
+	f := &finder{g: heat.Mend(g, faults), o: o, faults: faults, gasSites: map[string]bool{}, known: map[string]bool{}}
+	for _, c := range o.Declared {
+		f.known[c.Site] = true
+	}
+	f.all = objects(f.g, declared, o.Sites)
 	if x := f.g.Channels[o.Weather]; x != nil {
 		f.outdoor = daily(f.g, x)
 	}
 	for _, ob := range f.all {
-		if ob.is(gasWords...) && ob.power() != "" {
+		if gas, _ := ob.fuel(); gas != "" {
 			f.gasSites[ob.site] = true
 		}
 	}
@@ -112,14 +124,33 @@ func Find(g *heat.Grid, faults []heat.Fault, o Options) ([]Finding, error) {
 	return f.out, nil
 }
 
-// power is the object's channel of power or of fuel, "" if none.
+// power is the object's channel of power, "" if none.
 func (o *object) power() string { return o.vars["P"] }
+
+// kWhPerM3 is the net calorific value of natural gas as meters count it: 11.05
+// gross, times 0.90.
+const kWhPerM3 = 9.946
+
+// fuel is the channel of a gas meter and what makes kW of it; "" for what is no
+// gas meter. Registers of gas come in m3/h.
+func (o *object) fuel() (channel string, kW float64) {
+	switch {
+	case o.vars["V_gas"] != "":
+		return o.vars["V_gas"], kWhPerM3
+	case o.is(gasWords...) && o.power() != "":
+		return o.power(), 1
+	}
+	return "", 0
+}
 
 func (f *finder) look(o *object) error {
 	if o.declared {
 		return nil
 	}
 	flow, hot, cold, isLoop := o.loop()
+	if f.o.Cooling[o.name] {
+		hot, cold = cold, hot
+	}
 	switch {
 	case isLoop:
 		return f.loop(o, flow, hot, cold)
@@ -127,14 +158,14 @@ func (f *finder) look(o *object) error {
 		return f.effluent(o)
 	case o.vars["T"] != "" && o.vars["Q"] == "":
 		return f.hotGas(o)
-	case o.vars["Q"] != "" && o.is(chilledWords...):
+	case o.vars["Q"] != "" && (f.o.Cooling[o.name] || o.is(chilledWords...)):
 		return f.condenser(o, []string{o.vars["Q"]}, "Q=Q_cold+P_el", daily(f.g, f.g.Channels[o.vars["Q"]]))
 	case o.vars["Q"] != "":
 		return f.heatMeter(o)
 	case o.vars["P"] != "" && o.is(compressorWords...):
 		return f.propose(o, Power, heat.Card{Kind: "oil_injected_compressor", Type: "oil-injected compressor", Signals: []string{o.vars["P"]}, Rule: "Q=0.72*P", THot: "75", TCold: "45"},
 			metering.Text{FR: "puissance d'un compresseur : 72 % repartent par l'huile", EN: "power of a compressor: 72 % leave with the oil"})
-	case o.vars["P"] != "" && o.is(serverWords...):
+	case o.vars["P"] != "" && o.is(serverWords...) && !f.known[o.site]: // else the same heat would be counted twice
 		return f.propose(o, Power, heat.Card{Kind: "data_centre", Type: "data centre", Signals: []string{o.vars["P"]}, Rule: "Q=P", THot: "30", TCold: "24"},
 			metering.Text{FR: "l'électricité des serveurs devient de la chaleur", EN: "the servers' electricity becomes heat"})
 	}
@@ -176,7 +207,7 @@ func (f *finder) loop(o *object, flow, hot, cold string) error {
 	spread := src.HighC - src.LowC
 	kw := daily(f.g, src.KW)
 	if src.HighC < 20 { // chilled water: its heat comes out at the condenser
-		return f.condenser(o, []string{flow, hot, cold}, "Q=V*1.16111*(T_hot-T_cold)+P_el", kw)
+		return f.condenser(o, []string{flow, hot, cold}, c.Rule+"+P_el", kw)
 	}
 	if f.isNeed(o, src, kw, hot) {
 		return nil
@@ -254,11 +285,12 @@ func (f *finder) isNeed(o *object, s *heat.Source, kw []float64, hot string) boo
 		return true
 	}
 	for _, other := range f.all { // follows a burner of the site
-		if other.site != o.site || other.power() == "" || !other.is(gasWords...) {
+		gas, scale := other.fuel()
+		if other.site != o.site || gas == "" {
 			continue
 		}
-		slope, r := line(daily(f.g, f.g.Channels[other.power()]), kw)
-		if r > 0.9 && slope > 0.5 && slope < 1.05 {
+		slope, r := line(daily(f.g, f.g.Channels[gas]), kw)
+		if slope /= scale; r > 0.9 && slope > 0.5 && slope < 1.05 {
 			return true
 		}
 	}
@@ -303,6 +335,9 @@ func (f *finder) company() {
 			x.Also = append(x.Also, metering.Text{
 				FR: fmt.Sprintf("talon : les nuits et fins de semaine à %.0f %% des heures de travail", 100*night/day),
 				EN: fmt.Sprintf("base load: nights and week-ends at %.0f %% of working hours", 100*night/day)})
+		}
+		if f.o.OwnSiteOnly {
+			continue
 		}
 		var burning []string
 		for s := range f.gasSites {

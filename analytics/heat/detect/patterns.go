@@ -15,7 +15,7 @@ import (
 func (f *finder) condenser(o *object, signals []string, rule string, cold []float64) error {
 	best, at := 0.5, (*object)(nil)
 	for _, m := range f.all {
-		if m.site != o.site || m.power() == "" || m.is(gasWords...) {
+		if gas, _ := m.fuel(); m.site != o.site || m.power() == "" || gas != "" {
 			continue
 		}
 		p := daily(f.g, f.g.Channels[m.power()])
@@ -73,36 +73,37 @@ func (f *finder) hotGas(o *object) error {
 	var burner *object
 	best := 0.35
 	for _, b := range f.all {
-		if b.site != o.site || b.power() == "" || !b.is(gasWords...) || b.is(usefulWords...) {
+		fuel, _ := b.fuel()
+		if b.site != o.site || fuel == "" || b.is(usefulWords...) {
 			continue
 		}
-		on := make([]float64, len(t))
-		for i, p := range f.g.Channels[b.power()] {
-			on[i] = p
-		}
-		if _, r := line(on, t); r > best {
+		if _, r := line(f.g.Channels[fuel], t); r > best {
 			best, burner = r, b
 		}
 	}
 	if burner == nil {
 		return nil
 	}
-	gas := f.g.Channels[burner.power()]
-	hot := weightedMean(t, gas)
-	c := heat.Card{Signals: []string{burner.power(), o.vars["T"]}, THot: o.vars["T"]}
+	fuel, scale := burner.fuel()
+	hot := weightedMean(t, f.g.Channels[fuel])
+	c := heat.Card{Signals: []string{fuel, o.vars["T"]}, THot: o.vars["T"]}
+	power, given := "P", ""
+	if scale != 1 {
+		power, given = "P_gas", fmt.Sprintf("P_gas=V_gas*%g; ", scale)
+	}
 	switch {
 	case hot > 130:
 		c.Kind, c.Type, c.TCold, c.DTContribution = "furnace_flue", "furnace flue", "130", 15
-		c.Rule = "Q=P*(0.66/(21-8)+0.009)/100*(T-130) if T>130 else 0"
+		c.Rule = given + "Q=" + power + "*(0.66/(21-8)+0.009)/100*(T-130) if T>130 else 0"
 		if o2 := o.vars["O2"]; o2 != "" {
 			c.Signals = append(c.Signals, o2)
-			c.Rule = "Q=P*(0.66/(21-O2)+0.009)/100*(T-130) if T>130 else 0"
+			c.Rule = given + "Q=" + power + "*(0.66/(21-O2)+0.009)/100*(T-130) if T>130 else 0"
 		}
 		return f.propose(o, Flue, c, metering.Text{
 			FR: fmt.Sprintf("des fumées à %.0f °C en moyenne, chaudes quand le gaz brûle (Siegert)", hot), EN: fmt.Sprintf("a flue at %.0f °C on average, hot while gas burns (Siegert)", hot)})
 	case hot > 45 && (o.is(exhaustWords...) || burner.is("kiln", "touraille", "dryer", "sech")):
 		c.Kind, c.Type, c.TCold, c.DTContribution = "kiln_exhaust", "kiln exhaust", "30", 7.5
-		c.Rule = "Q=0.55*P if T>50 else 0"
+		c.Rule = given + "Q=0.55*" + power + " if T>50 else 0"
 		return f.propose(o, Exhaust, c, metering.Text{
 			FR: fmt.Sprintf("de l'air humide sort à %.0f °C quand le gaz brûle ; 55 %% de l'énergie part avec lui", hot), EN: fmt.Sprintf("moist air leaves at %.0f °C while gas burns; 55 %% of the energy goes with it", hot)})
 	}
