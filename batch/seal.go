@@ -30,16 +30,22 @@ var (
 	compressing  sync.Mutex // EncodeAll on a one-encoder writer
 )
 
+// packRoom holds a pack while it is sealed; packs keeps room for the next one,
+// for a gateway seals on and on.
+type packRoom struct{ pack, small []byte }
+
+var packs = sync.Pool{New: func() any { return new(packRoom) }}
+
 // Seal checks, encodes and signs a batch. The result is final: it is what the
 // spool keeps, the broker carries and the ledger proves.
 func Seal(b *Batch, key ed25519.PrivateKey) ([]byte, error) {
 	if err := b.Check(); err != nil {
 		return nil, fmt.Errorf("seal batch of %s: %w", b.Gateway, err)
 	}
-	pack, err := encodePack(b.Readings)
-	if err != nil {
-		return nil, fmt.Errorf("seal batch %d of %s: %w", b.Number, b.Gateway, err)
-	}
+	room := packs.Get().(*packRoom)
+	defer packs.Put(room)
+	room.pack = appendPack(room.pack[:0], b.Readings)
+	pack := room.pack
 	protected := cose.ProtectedHeader{
 		cose.HeaderLabelAlgorithm:   cose.AlgorithmEdDSA,
 		cose.HeaderLabelContentType: contentType,
@@ -55,8 +61,9 @@ func Seal(b *Batch, key ed25519.PrivateKey) ([]byte, error) {
 		protected[labelBreak] = b.Break
 	}
 	compressing.Lock()
-	small := compressor.EncodeAll(pack, make([]byte, 0, len(pack)/2))
+	room.small = compressor.EncodeAll(pack, room.small[:0])
 	compressing.Unlock()
+	small := room.small
 	if len(small) < len(pack)*9/10 {
 		pack = small
 		protected[labelEncoding] = "zstd"

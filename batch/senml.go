@@ -41,40 +41,68 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// encodePack writes readings as a SenML pack. The base name is that of the
+// appendPack appends readings as a SenML pack. The base name is that of the
 // meter and the base time that of the reading before, both resolved in order
-// as RFC 8428 section 4.6 says.
-func encodePack(readings []metering.Reading) ([]byte, error) {
-	pack := make([]record, len(readings))
+// as RFC 8428 section 4.6 says. The form is the deterministic one of RFC 8949,
+// section 4.2.1: the keys of a record in the order of their bytes.
+func appendPack(b []byte, readings []metering.Reading) []byte {
+	b = appendHead(b, 0x80, uint64(len(readings)))
 	var meter string
 	var at int64 = math.MinInt64
-	for i, r := range readings {
-		rec := &pack[i]
-		if m := r.Series.Meter(); m != meter {
-			meter, rec.BaseName = m, m+"/"
+	for i := range readings {
+		r := &readings[i]
+		name, quantity := r.Series.Meter(), string(r.Series.Quantity())
+		var quality string
+		missing := r.Quality.Level == metering.Missing
+		if r.Quality.Level != metering.Good {
+			quality = r.Quality.String()
+		}
+		pairs := 1 // the number, or why there is none
+		for _, is := range [...]bool{quantity != "", r.Unit != "", quality != "" && !missing, name != meter, r.At != at} {
+			if is {
+				pairs++
+			}
+		}
+		b = append(b, 0xa0|byte(pairs))
+		b = appendPair(b, 0x00, quantity)
+		b = appendPair(b, 0x01, string(r.Unit))
+		if missing {
+			b = appendPair(b, 0x03, quality)
+		} else {
+			b = appendNumber(append(b, 0x02), r.Number)
+		}
+		if name != meter {
+			meter = name
+			b = appendHead(append(b, 0x21), 0x60, uint64(len(name)+1))
+			b = append(append(b, name...), '/')
 		}
 		if r.At != at {
-			at, rec.BaseTime = r.At, seconds(r.At)
+			at = r.At
+			b = appendSeconds(append(b, 0x22), at)
 		}
-		rec.Name, rec.Unit = string(r.Series.Quantity()), string(r.Unit)
-		if r.Quality.Level == metering.Missing {
-			rec.Text = r.Quality.String()
-			continue
-		}
-		rec.Value = appendNumber(nil, r.Number)
-		if r.Quality.Level != metering.Good {
-			rec.Quality = r.Quality.String()
+		if quality != "" && !missing {
+			b = appendHead(append(b, 0x61, 'q'), 0x60, uint64(len(quality)))
+			b = append(b, quality...)
 		}
 	}
-	return encMode.Marshal(pack)
+	return b
 }
 
-// seconds is a SenML time: whole seconds as an integer, else a decimal fraction.
-func seconds(ms int64) any {
-	if ms%1000 == 0 {
-		return ms / 1000
+// appendPair writes a key of one byte and a text, nothing for an empty one.
+func appendPair(b []byte, key byte, text string) []byte {
+	if text == "" {
+		return b
 	}
-	return cbor.RawMessage(appendNumber(nil, metering.Decimal{Coef: ms, Exp: -3}))
+	return append(appendHead(append(b, key), 0x60, uint64(len(text))), text...)
+}
+
+// appendSeconds writes a SenML time: whole seconds as an integer, else a decimal
+// fraction.
+func appendSeconds(b []byte, ms int64) []byte {
+	if ms%1000 == 0 {
+		return appendInt(b, ms/1000)
+	}
+	return appendNumber(b, metering.Decimal{Coef: ms, Exp: -3})
 }
 
 // appendNumber writes a number as a CBOR integer, or as a decimal fraction
@@ -95,10 +123,15 @@ func appendNumber(b []byte, d metering.Decimal) []byte {
 }
 
 func appendInt(b []byte, n int64) []byte {
-	major, u := byte(0x00), uint64(n)
 	if n < 0 {
-		major, u = 0x20, uint64(-1-n)
+		return appendHead(b, 0x20, uint64(-1-n))
 	}
+	return appendHead(b, 0x00, uint64(n))
+}
+
+// appendHead writes the head of a data item: its major type, in place, and its
+// argument.
+func appendHead(b []byte, major byte, u uint64) []byte {
 	switch {
 	case u < 24:
 		return append(b, major|byte(u))

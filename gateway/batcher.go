@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,11 +23,14 @@ const (
 	// putReadings bounds what is put at once, so that what was held goes into the
 	// room that there is.
 	putReadings = 10_000
+	// spareTimes bounds the room that is kept, by what was just needed.
+	spareTimes = 4
 	// lookEvery is how often the clock is looked at, at most.
 	lookEvery = time.Second
 )
 
-// putter is the part of an outbox that a batcher fills.
+// putter is the part of an outbox that a batcher fills. It does not keep the
+// readings: their room is used again.
 type putter interface {
 	Put(clock batch.Clock, closedAt int64, readings []metering.Reading) error
 }
@@ -41,27 +47,52 @@ type batcher struct {
 
 	mu       sync.Mutex
 	held     []metering.Reading
-	latest   map[metering.SeriesID]metering.Reading
-	lost     uint64 // readings given up for want of memory
-	fault    string // why the outbox takes none
+	spare    []metering.Reading               // room for the next held
+	latest   map[metering.SeriesID][]emission // by the first of their series
+	turn     uint64                           // of the last emission
+	lost     uint64                           // readings given up for want of memory
+	fault    string                           // why the outbox takes none
 	state    batch.Clock
 	closedAt time.Time // last batch
 	jumped   time.Duration
 }
 
-func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *slog.Logger) *batcher {
-	return &batcher{box: box, interval: interval, clock: clock, log: log, max: maxHeld, average: newAverager(nil),
-		latest: make(map[metering.SeriesID]metering.Reading), state: clock.system(), closedAt: clock.last}
+// emission is the latest of what a worker gives at once, again and again: readings
+// of the same series of a device. They are kept whole, which costs less than
+// putting each in the place of its series.
+type emission struct {
+	turn     uint64
+	readings []metering.Reading
 }
 
-// add takes readings; it does not block. When memory is full the oldest go.
+// sameSeries says whether both are readings of the same series in the same order.
+func sameSeries(a, b []metering.Reading) bool {
+	return slices.EqualFunc(a, b, func(x, y metering.Reading) bool { return x.Series == y.Series })
+}
+
+func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *slog.Logger) *batcher {
+	return &batcher{box: box, interval: interval, clock: clock, log: log, max: maxHeld, average: newAverager(nil),
+		latest: map[metering.SeriesID][]emission{}, state: clock.system(), closedAt: clock.last}
+}
+
+// add takes readings, which are not changed afterwards; it does not block. When
+// memory is full the oldest go.
 func (b *batcher) add(readings []metering.Reading) {
+	if len(readings) == 0 {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.hold(b.average.take(readings))
-	for _, r := range readings {
-		b.latest[r.Series] = r
+	b.turn++
+	first := readings[0].Series
+	for i := range b.latest[first] {
+		if e := &b.latest[first][i]; sameSeries(e.readings, readings) {
+			e.turn, e.readings = b.turn, readings
+			return
+		}
 	}
+	b.latest[first] = append(b.latest[first], emission{b.turn, readings})
 }
 
 // hold keeps readings for the next batch; the caller holds the lock.
@@ -146,7 +177,7 @@ func (b *batcher) close(now time.Time) {
 	}
 	b.hold(b.average.close())
 	readings := b.held
-	b.held = nil
+	b.held, b.spare = b.spare, nil
 	b.mu.Unlock()
 
 	put, err := b.put(batchClock, now, readings)
@@ -158,6 +189,9 @@ func (b *batcher) close(now time.Time) {
 			b.log.Info("readings are kept on disk again", "lost", b.lost)
 		}
 		b.fault, b.jumped, b.lost = "", 0, 0
+		if cap(readings) <= spareTimes*len(readings) { // else much was held, once
+			b.spare = readings[:0]
+		}
 		return
 	}
 	b.held = append(readings[put:], b.held...)
@@ -199,12 +233,17 @@ func (b *batcher) snapshot() (fault string, clock batch.Clock, closed time.Time)
 	return fault, b.state, b.closedAt
 }
 
+// readings are the latest of each series.
 func (b *batcher) readings() map[metering.SeriesID]metering.Reading {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make(map[metering.SeriesID]metering.Reading, len(b.latest))
-	for id, r := range b.latest {
-		out[id] = r
+	out := map[metering.SeriesID]metering.Reading{}
+	emissions := slices.Concat(slices.Collect(maps.Values(b.latest))...)
+	slices.SortFunc(emissions, func(x, y emission) int { return cmp.Compare(x.turn, y.turn) })
+	for _, e := range emissions {
+		for _, r := range e.readings {
+			out[r.Series] = r
+		}
 	}
 	return out
 }

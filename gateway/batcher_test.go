@@ -76,6 +76,41 @@ func TestBatchesCloseOnTheClock(t *testing.T) {
 	require.Equal(t, some(2, 1)[0], b.readings()[metering.Series("m", metering.ActivePower)])
 }
 
+// TestLatest: what is shown of a series is what came last, in whatever company, and
+// rooms are used again without mixing batches.
+func TestLatest(t *testing.T) {
+	now := testAt
+	x := &box{}
+	b := testBatcher(x, &now)
+	of := func(n int64, quantities ...metering.Quantity) (out []metering.Reading) {
+		for _, q := range quantities {
+			out = append(out, metering.Reading{Series: metering.Series("m", q), Number: metering.Int(n), At: testAt.UnixMilli()})
+		}
+		return out
+	}
+	b.add(nil)
+	want := map[string]int64{}
+	var all [][]metering.Reading
+	for i, list := range [][]metering.Quantity{
+		{metering.ActivePower, metering.Frequency, metering.VoltageL1}, {metering.ActivePower, metering.VoltageL1}, {metering.ActivePower, metering.CurrentL1, metering.VoltageL1},
+		{metering.Frequency}, {metering.ActivePower, metering.VoltageL1}, {metering.ActivePower},
+	} {
+		for _, q := range list {
+			want["m/"+string(q)] = int64(i)
+		}
+		b.add(of(int64(i), list...))
+		now = now.Add(10 * time.Second)
+		b.close(now)
+		all = append(all, of(int64(i), list...))
+	}
+	got := map[string]int64{}
+	for id, r := range b.readings() {
+		got[string(id)] = r.Number.Coef
+	}
+	require.Equal(t, want, got)
+	require.Equal(t, all, x.batches)
+}
+
 // TestDiskFull: readings wait in memory in order, bounded; the fault has words;
 // when there is room again, all that was held is put.
 func TestDiskFull(t *testing.T) {

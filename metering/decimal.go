@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -34,11 +35,39 @@ func Float(f float64) (Decimal, error) { return fromFloat(f, 64) }
 // stays 21.37, not 21.370000839.
 func Float32(f float32) (Decimal, error) { return fromFloat(float64(f), 32) }
 
-func fromFloat(f float64, bits int) (Decimal, error) {
+func fromFloat(f float64, size int) (Decimal, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Decimal{}, fmt.Errorf("%w: %v is not a number", ErrRange, f)
 	}
-	return ParseDecimal(strconv.FormatFloat(f, 'e', -1, bits))
+	// At most 17 digits, so they fit: "-1.2345e-06".
+	var text [32]byte
+	digits := strconv.AppendFloat(text[:0], math.Abs(f), 'e', -1, size)
+	d, exp, i := Decimal{}, 0, 0
+	for fraction := false; digits[i] != 'e'; i++ {
+		if digits[i] == '.' {
+			fraction = true
+			continue
+		}
+		d.Coef = 10*d.Coef + int64(digits[i]-'0')
+		if fraction {
+			exp--
+		}
+	}
+	power := 0
+	for _, c := range digits[i+2:] {
+		power = 10*power + int(c-'0')
+	}
+	if digits[i+1] == '-' {
+		power = -power
+	}
+	if exp += power; d.Coef != 0 && (exp < -100 || exp > 100) {
+		return Decimal{}, fmt.Errorf("decimal %v: %w", f, ErrRange)
+	}
+	d.Exp = int8(exp)
+	if f < 0 {
+		d.Coef = -d.Coef
+	}
+	return d.Normal(), nil
 }
 
 // ParseDecimal reads "12.5", "-3", "1.25e-3". The coefficient must fit in an int64.
@@ -241,8 +270,11 @@ func (d Decimal) Sub(o Decimal) (Decimal, error) {
 
 // Mul returns d*o exactly, or ErrRange.
 func (d Decimal) Mul(o Decimal) (Decimal, error) {
-	p := new(big.Int).Mul(big.NewInt(d.Coef), big.NewInt(o.Coef))
 	exp := int(d.Exp) + int(o.Exp)
+	if high, low := bits.Mul64(magnitude(d.Coef), magnitude(o.Coef)); high == 0 && low <= math.MaxInt64 && exp >= -127 && exp <= 127 {
+		return Decimal{Coef: d.Coef * o.Coef, Exp: int8(exp)}.Normal(), nil
+	}
+	p := new(big.Int).Mul(big.NewInt(d.Coef), big.NewInt(o.Coef))
 	ten, rem := big.NewInt(10), new(big.Int)
 	for !p.IsInt64() {
 		if p.QuoRem(p, ten, rem); rem.Sign() != 0 {
@@ -254,6 +286,13 @@ func (d Decimal) Mul(o Decimal) (Decimal, error) {
 		return Decimal{}, fmt.Errorf("%s * %s: %w", d, o, ErrRange)
 	}
 	return Decimal{Coef: p.Int64(), Exp: int8(exp)}.Normal(), nil
+}
+
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n)
+	}
+	return uint64(n)
 }
 
 func (d Decimal) rat() *big.Rat {

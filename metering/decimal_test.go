@@ -2,6 +2,8 @@ package metering
 
 import (
 	"math"
+	"math/big"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,4 +97,38 @@ func TestCmpAgreesWithRationals(t *testing.T) {
 		require.Equal(t, a.rat().Cmp(b.rat()), a.Cmp(b))
 		require.Equal(t, -a.Cmp(b), b.Cmp(a))
 	})
+}
+
+// Floats and products take short ways; they must agree with the long ones.
+func TestShortWaysAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := math.Float64frombits(rapid.Uint64().Draw(t, "bits"))
+		if rapid.Bool().Draw(t, "single") {
+			f = float64(math.Float32frombits(rapid.Uint32().Draw(t, "bits of a float32")))
+		}
+		for _, size := range []int{32, 64} {
+			if size == 32 && f != float64(float32(f)) {
+				continue
+			}
+			got, err := fromFloat(f, size)
+			want, wantErr := ParseDecimal(strconv.FormatFloat(f, 'e', -1, size))
+			require.Equal(t, wantErr == nil, err == nil, "%v: %v", f, err)
+			require.Equal(t, want, got, "%v", f)
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(what string) Decimal {
+			return Decimal{Coef: rapid.Int64().Draw(t, what) >> rapid.IntRange(0, 63).Draw(t, what+" shift"), Exp: rapid.Int8().Draw(t, what+" exponent")}
+		}
+		a, b := draw("a"), draw("b")
+		if p, err := a.Mul(b); err == nil {
+			require.Zero(t, new(big.Rat).Mul(a.rat(), b.rat()).Cmp(p.rat()))
+			require.Equal(t, p.Normal(), p)
+		}
+	})
+	p, err := Int(math.MinInt64).Mul(Int(1))
+	require.NoError(t, err)
+	require.Equal(t, int64(math.MinInt64), p.Coef)
+	_, err = Int(math.MinInt64).Mul(Int(-1))
+	require.ErrorIs(t, err, ErrRange)
 }

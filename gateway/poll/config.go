@@ -60,6 +60,7 @@ const shortest = 10 * time.Millisecond
 // field is one series of a meter.
 type field struct {
 	*profile.Field
+	spans  []profile.Span // that it needs, its own first
 	series metering.SeriesID
 	unit   metering.Unit // of a missing reading: as configured, then as last read
 	pulse  *Pulse
@@ -227,7 +228,7 @@ func newMembers(m Meter, e modbus.Endpoint) ([]*member, error) {
 		if f.Channel != m.Channel {
 			continue
 		}
-		s := &field{Field: f, series: metering.Series(m.ID, f.Quantity), unit: f.Unit}
+		s := &field{Field: f, spans: f.Spans(), series: metering.Series(m.ID, f.Quantity), unit: f.Unit}
 		if f.Quantity == metering.PulseCount && m.Pulse != nil {
 			if err := m.Pulse.check(); err != nil {
 				return nil, err

@@ -258,7 +258,7 @@ func (m *member) otherOrder(j *job, verdicts []judge.Verdict) (words string, fou
 				continue
 			}
 			other.Order = order
-			n, unit, q := other.Decode(j.got)
+			n, unit, q := other.Decode(&j.got)
 			if q.Level != metering.Good || n.Coef == 0 {
 				continue
 			}

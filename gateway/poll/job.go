@@ -36,10 +36,11 @@ type block struct {
 // blocks make a [profile.Reader].
 type blocks []block
 
-func (b blocks) Word(t profile.Table, address uint16) (uint16, bool) {
-	for i := range b {
-		if k := int(address) - int(b[i].Address); b[i].Table == t && k >= 0 && k < len(b[i].words) {
-			return b[i].words[k], true
+func (b *blocks) Word(t profile.Table, address uint16) (uint16, bool) {
+	for i := range *b {
+		x := &(*b)[i]
+		if k := int(address) - int(x.Address); x.Table == t && k >= 0 && k < len(x.words) {
+			return x.words[k], true
 		}
 	}
 	return 0, false
@@ -210,7 +211,7 @@ func (j *job) readings(now time.Time) []metering.Reading {
 
 func (j *job) read(f *field, now time.Time) metering.Reading {
 	r := metering.Reading{Series: f.series, At: now.UnixMilli(), Unit: f.unit}
-	for _, s := range f.Spans() {
+	for _, s := range f.spans {
 		if j.got.holding(s) == nil {
 			r.Quality = metering.Quality{Level: metering.Missing, Reason: metering.NoAnswer}
 			if x := j.failureOf(s); x != nil {
@@ -219,14 +220,14 @@ func (j *job) read(f *field, now time.Time) metering.Reading {
 			return r
 		}
 	}
-	at := j.got.holding(f.Span()).at
+	at := j.got.holding(f.spans[0]).at
 	r.At = at.UnixMilli()
-	n, unit, q := f.Decode(j.got)
+	n, unit, q := f.Decode(&j.got)
 	r.Quality = q
 	if q.Level == metering.Missing {
 		return r
 	}
-	if f.Quantity.Kind() == metering.Counter && q.Level == metering.Good && f.watch.back(n, f.Field, j.got) {
+	if f.Quantity.Kind() == metering.Counter && q.Level == metering.Good && f.watch.back(n, f.Field, &j.got) {
 		r.Quality = metering.Quality{Level: metering.Suspect, Reason: metering.Reset}
 	}
 	if f.pulse == nil {
