@@ -249,7 +249,7 @@ func printScan(out io.Writer, lines []scanLine) error {
 func (l scanLine) remark() string {
 	var words []string
 	if l.Duplicate {
-		words = append(words, "only damaged answers: two devices at this unit id?")
+		words = append(words, "damaged or double answers: two devices at this unit id?")
 	}
 	if l.EveryUnit {
 		words = append(words, "answers at every unit id")

@@ -19,14 +19,27 @@ type unseen struct {
 	question
 	at    time.Time // when it was given up
 	peace bool      // leave the unit in peace until at+quiet
+	sign  time.Time // when an earlier answer of the unit was seen last: it is behind, and this one is to come
+}
+
+// since is when the answer was expected last.
+func (u *unseen) since() time.Time {
+	if u.sign.After(u.at) {
+		return u.sign
+	}
+	return u.at
 }
 
 // memoryTimes is for how many rounds of time-out and quiet time an answer is
-// expected.
-const memoryTimes = 10
+// expected, memoryLeast for how long at least: a machine under load may stand
+// still for longer than ten short time-outs.
+const (
+	memoryTimes = 10
+	memoryLeast = 2 * time.Second
+)
 
 func newDoubts(e Endpoint) doubts {
-	return doubts{quiet: e.Quiet, memory: memoryTimes * (e.Timeout + e.Quiet), units: map[byte][]unseen{}}
+	return doubts{quiet: e.Quiet, memory: max(memoryTimes*(e.Timeout+e.Quiet), memoryLeast), units: map[byte][]unseen{}}
 }
 
 // of lists the unit's questions, oldest first, without those that are too old.
@@ -36,7 +49,7 @@ func (d *doubts) of(unit byte) []unseen {
 		return nil
 	}
 	old := 0
-	for old < len(list) && time.Since(list[old].at) > d.memory {
+	for old < len(list) && time.Since(list[old].since()) > d.memory {
 		old++
 	}
 	if list = list[old:]; len(list) == 0 {
@@ -50,7 +63,7 @@ func (d *doubts) of(unit byte) []unseen {
 // add notes a question that was given up, earlier by some time than the
 // endpoint's time-out says.
 func (d *doubts) add(q question, peace bool, earlier time.Duration) {
-	d.units[q.unit] = append(d.of(q.unit), unseen{q, time.Now().Add(earlier), peace})
+	d.units[q.unit] = append(d.of(q.unit), unseen{question: q, at: time.Now().Add(earlier), peace: peace})
 }
 
 // until is when the unit may be asked again; zero for at once.
@@ -65,6 +78,11 @@ func (d *doubts) until(unit byte) time.Time {
 	return time.Time{}
 }
 
+// owed says that an answer of the unit was not seen at all, not even damaged.
+func (d *doubts) owed(unit byte) bool {
+	return slices.ContainsFunc(d.of(unit), func(u unseen) bool { return u.peace })
+}
+
 // late strikes out the question that a late frame answers, and those before it.
 // A refusal answers the oldest.
 func (d *doubts) late(unit, function byte, count int, refusal bool) {
@@ -76,6 +94,9 @@ func (d *doubts) late(unit, function byte, count int, refusal bool) {
 		delete(d.units, unit)
 	} else if i >= 0 {
 		d.units[unit] = list[i+1:]
+		for k := range d.units[unit] {
+			d.units[unit][k].sign = time.Now()
+		}
 	}
 }
 

@@ -14,6 +14,12 @@ var (
 	ErrBadFrame = errors.New("not the answer")
 	// ErrWrongUnit is the ErrBadFrame of a whole answer under another unit id.
 	ErrWrongUnit = fmt.Errorf("%w: another unit answers", ErrBadFrame)
+	// ErrDamaged is the ErrBadFrame of an answer whose unit, function and length are
+	// right and whose checksum is not.
+	ErrDamaged = fmt.Errorf("%w: damaged on its way", ErrBadFrame)
+	// ErrTwoAnswers is the ErrBadFrame of two whole answers to one question that do
+	// not say the same.
+	ErrTwoAnswers = fmt.Errorf("%w: two answers that differ", ErrBadFrame)
 	// ErrUnreachable: the connection or the serial port could not be opened, or broke.
 	ErrUnreachable = errors.New("unreachable")
 )

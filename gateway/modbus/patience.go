@@ -36,8 +36,9 @@ func (l *Line) Timeout(unit byte) time.Duration {
 }
 
 // OnLate has f told of every unit of which a frame came that answers no open
-// question: a slow one, which a scan would miss. It is called from within Read
-// and Listen and must not call the line. Modbus TCP tells none.
+// question: a slow one, which a scan would miss. Of bytes outside a question that
+// are no frame it is told with unit 0, which nobody has. It is called from within
+// Read and Listen and must not call the line. Modbus TCP tells none.
 func (l *Line) OnLate(f func(unit byte)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

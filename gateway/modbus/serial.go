@@ -27,6 +27,7 @@ type serialTransport struct {
 	tuned  patience
 	onLate func(unit byte)
 	again  bool // the answer taken last is the one before it once more
+	twice  twice
 }
 
 // heard is the last answer that came from a unit, taken or not. Of one that was
@@ -34,6 +35,7 @@ type serialTransport struct {
 type heard struct {
 	question
 	frame []byte
+	at    time.Time
 }
 
 // bridgeMissedMost is how many time-outs in a row a connection to a converter
@@ -41,7 +43,7 @@ type heard struct {
 const bridgeMissedMost = 4
 
 func newSerial(e Endpoint, c *counters) *serialTransport {
-	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}, tuned: patience{}}
+	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}, tuned: patience{}, twice: twice{}}
 	s.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
 		if e.Type == RTU {
 			s.wire, err = openPort(e)
@@ -146,6 +148,7 @@ func (s *serialTransport) late(b []byte) int {
 	if s.onLate != nil {
 		s.onLate(q.unit)
 	}
+	s.stray(b[:n])
 	s.doubts.late(q.unit, q.function, q.count, b[1]&0x80 != 0)
 	s.hear(q.unit, question{function: q.function, count: q.count}, b[:n])
 	return n
@@ -178,6 +181,9 @@ func (s *serialTransport) hush(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(s.in) > 0 && s.onLate != nil {
+		s.onLate(0)
+	}
 	s.in, s.noisy = s.in[:0], false
 	return nil
 }
@@ -202,6 +208,9 @@ func (s *serialTransport) exchange(ctx context.Context, adu []byte) ([]byte, err
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, ErrTimeout):
+			if s.tuned.of(q.unit, s.e.Timeout) < s.e.Timeout {
+				return nil, err // it was hardly waited for; its answer may come yet
+			}
 			if s.missed++; s.e.Type == RTUOverTCP && s.missed >= bridgeMissedMost {
 				s.close()
 			}
@@ -239,7 +248,7 @@ func (s *serialTransport) fresh(ctx context.Context, adu []byte, q question, rep
 func (s *serialTransport) hear(unit byte, q question, frame []byte) {
 	old, is := s.last[unit]
 	s.again = is && frame[1]&0x80 == 0 && old.alike(q) && old.question != q && bytes.Equal(old.frame, frame)
-	s.last[unit] = heard{q, bytes.Clone(frame)}
+	s.last[unit] = heard{q, bytes.Clone(frame), time.Now()}
 }
 
 // prove makes sure that a unit whose answer to an earlier question was never
@@ -292,13 +301,14 @@ func (s *serialTransport) ask(ctx context.Context, adu []byte, q question) ([]by
 			s.in = s.in[n:]
 			continue
 		case wrongSize:
+			s.stray(s.in[:n])
 			s.owe(q)
 			s.hear(q.unit, question{function: q.function, count: (n - 5) / 2}, s.in[:n])
 			return nil, fmt.Errorf("an answer with %d registers to a question for %d: %w", (n-5)/2, q.count, ErrBadFrame)
 		case damaged:
 			s.noisy = true
 			s.doubts.add(q, false, 0) // it may not have been the answer
-			return nil, fmt.Errorf("wrong checksum: %w", ErrBadFrame)
+			return nil, fmt.Errorf("wrong checksum: %w", ErrDamaged)
 		case garbage:
 			if s.in[0] == 0x00 || s.in[0] == 0xFF {
 				// A driver that is switched on sends such bytes; no unit has these ids.
@@ -342,8 +352,9 @@ func (s *serialTransport) silent(q question, other error) error {
 
 // finish takes a frame of n bytes once the line is silent behind it.
 func (s *serialTransport) finish(ctx context.Context, q question, n int) ([]byte, error) {
+	calm := s.gap + s.twice.wait(q.unit, s.e.Timeout)
 	for {
-		silence := s.heard.Add(s.gap)
+		silence := s.heard.Add(calm)
 		got, err := s.listen(ctx, silence)
 		if err != nil && ctx.Err() != nil {
 			s.owe(q)
@@ -354,6 +365,10 @@ func (s *serialTransport) finish(ctx context.Context, q question, n int) ([]byte
 			break
 		}
 		if got == 0 {
+			if more := s.begun(q, n); more > calm {
+				calm = more // which adapters deliver in pieces
+				continue
+			}
 			s.calm = time.Now()
 			break
 		}
@@ -374,8 +389,12 @@ func (s *serialTransport) finish(ctx context.Context, q question, n int) ([]byte
 		rest = rest[m:]
 	}
 	if len(rest) > 0 {
-		s.owe(q)
+		second := s.second(q, s.in[:n], rest)
 		s.in, s.noisy = s.in[:0], true
+		if second {
+			return nil, ErrTwoAnswers // and nothing more is to come
+		}
+		s.owe(q)
 		return nil, fmt.Errorf("%d bytes too many behind an answer: %w", len(rest), ErrBadFrame)
 	}
 	reply := s.in[:n:n]

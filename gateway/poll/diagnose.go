@@ -1,31 +1,25 @@
 package poll
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/gateway/judge"
-	"github.com/thermie/thermie/gateway/modbus"
 	"github.com/thermie/thermie/metering"
 )
 
 // health is what is known of how a meter does, whatever of it is read.
 type health struct {
-	seen      time.Time
-	reset     string // words on the last counters that went back, or another serial number
-	resetFor  metering.Reason
-	resetAt   time.Time // when
-	resets    [3]time.Time
-	attempts  int // requests, lately
-	damaged   int // of which came back damaged
-	strangers int // of which were answered by another unit
-	serial    metering.Decimal
-	hasSerial bool
-	told      map[metering.Reason]time.Time // when the log named a fault last
-	ails      metering.Reason               // the fault that it named last, "" when it is over
+	seen     time.Time
+	reset    string // words on the last counters that went back, or another serial number
+	resetFor metering.Reason
+	resetAt  time.Time // when
+	resets   [3]time.Time
+	traffic
+	serials []metering.Decimal            // the last two that differ, the newest first
+	told    map[metering.Reason]time.Time // when the log named a fault last
+	ails    metering.Reason               // the fault that it named last, "" when it is over
 }
 
 // symptoms are what ails a meter as of its last reading.
@@ -49,10 +43,6 @@ const (
 	// alternating: so many counters that went back within this time mean that two
 	// devices answer in turn.
 	alternating = 10 * time.Minute
-	// rateWindow is over how many requests the rate of damaged answers is taken.
-	rateWindow = 200
-	// enoughTries is from how many requests on a rate says something.
-	enoughTries = 20
 	// judgeEvery is how often the readings of a meter are looked at together, and
 	// ailingFor how often in a row they must look wrong: a plant that starts may
 	// look odd for a moment.
@@ -61,26 +51,6 @@ const (
 	// tellAgain is how often at most the log repeats the same fault of a meter.
 	tellAgain = 10 * time.Minute
 )
-
-// count notes the end of a request for the rate of damaged answers.
-func (d *device) count(err error) {
-	var last *health
-	for _, m := range d.members {
-		h := m.health
-		if h == last {
-			continue // another part of the same meter
-		}
-		last = h
-		if h.attempts++; h.attempts > rateWindow {
-			h.attempts, h.damaged, h.strangers = h.attempts/2, h.damaged/2, h.strangers/2
-		}
-		if errors.Is(err, modbus.ErrWrongUnit) {
-			h.strangers++
-		} else if err != nil && reasonOf(err) == metering.BadFrame {
-			h.damaged++
-		}
-	}
-}
 
 // judge names what ails the meters of a job. The order is that of certainty and
 // weight: one fault is shown.
@@ -115,17 +85,33 @@ func (h *health) counters(m *member, readings []metering.Reading, now time.Time)
 				h.resetFor = metering.Exchanged
 			}
 		case q == metering.SerialNumber && r.Quality.Level == metering.Good:
-			if h.hasSerial && !h.serial.Equal(r.Number) {
-				h.reset = fmt.Sprintf("serial number %s became %s at %s", h.serial, r.Number, r.Time().Format(time.RFC3339))
-				h.resetFor, h.resetAt = metering.Exchanged, now
-			}
-			h.serial, h.hasSerial = r.Number, true
+			h.number(r, now)
 		}
 	}
 	if first := h.resets[len(h.resets)-1]; !first.IsZero() && now.Sub(first) <= alternating && h.resetFor == metering.Reset {
 		h.resetFor = metering.DuplicateUnit
 		h.reset = fmt.Sprintf("counters go back again and again (%d times within %v): two devices answer in turn", len(h.resets), alternating)
 	}
+}
+
+// number notes a serial number. A meter is exchanged once; one that changes back
+// is two.
+func (h *health) number(r metering.Reading, now time.Time) {
+	if len(h.serials) > 0 && h.serials[0].Equal(r.Number) {
+		return
+	}
+	h.serials = append([]metering.Decimal{r.Number}, h.serials...)
+	switch n := len(h.serials); {
+	case n == 1:
+		return
+	case n > 2 && h.serials[2].Equal(r.Number):
+		h.reset = fmt.Sprintf("serial numbers %s and %s in turn: two devices answer", h.serials[1], r.Number)
+		h.resetFor = metering.DuplicateUnit
+	default:
+		h.reset = fmt.Sprintf("serial number %s became %s at %s", h.serials[1], r.Number, r.Time().Format(time.RFC3339))
+		h.resetFor = metering.Exchanged
+	}
+	h.resetAt, h.serials = now, h.serials[:2]
 }
 
 // tell has the log name a fault when it begins and when it ends.
@@ -150,9 +136,8 @@ func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now ti
 	if h.strangers > 0 && (j.answers == 0 || h.attempts >= enoughTries && 20*h.strangers > h.attempts) {
 		return metering.WrongUnit, fmt.Sprintf("asked at unit %d, another unit answers: wrong unit id, or a converter that changes it", m.Unit)
 	}
-	if h.attempts >= enoughTries && 2*h.damaged > h.attempts && w.othersWell(m) {
-		return metering.DuplicateUnit, fmt.Sprintf("%.0f %% of the last %d answers came damaged while the other units of the line answer well: two devices at unit %d?",
-			100*float64(h.damaged)/float64(h.attempts), h.attempts, m.Unit)
+	if words := w.doubled(m); words != "" {
+		return metering.DuplicateUnit, words
 	}
 	if j.answers == 0 {
 		if err := j.err(); err != nil {
@@ -191,14 +176,6 @@ func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now ti
 		return m.ailment, m.words
 	}
 	return "", ""
-}
-
-// othersWell says that another unit of the same line answers, and without
-// damage: then the line itself is well.
-func (w *Worker) othersWell(m *member) bool {
-	return slices.ContainsFunc(w.order, func(o *member) bool {
-		return o.Unit != m.Unit && o.attempts >= enoughTries && 50*o.damaged <= o.attempts && o.fault != metering.NoAnswer
-	})
 }
 
 // look judges the readings of a meter together, now and then.

@@ -109,6 +109,9 @@ func TestDiagnoses(t *testing.T) {
 			}
 			return x
 		}, metering.Reset, "active_energy_import went back to"},
+		{"two serial numbers in turn", heatProfile(), func(n int) numbers {
+			return warm(n, "80", "60", clock(0), fmt.Sprint(17+n%2))
+		}, metering.DuplicateUnit, "in turn: two devices answer"},
 		{"two devices answer in turn", iem, func(n int) numbers {
 			x := electric(n, "9", "3")
 			x[metering.ActiveEnergyImport] = fmt.Sprint(5000 - 3000*(n/4%2) + n)
@@ -172,6 +175,9 @@ func TestLineFaults(t *testing.T) {
 		{"nothing", modbus.ErrTimeout, false, metering.NoAnswer, "no answer"},
 		{"another unit", fmt.Errorf("an answer of unit 9: %w", modbus.ErrWrongUnit), false, metering.WrongUnit, "asked at unit 1, another unit answers"},
 		{"damage at one unit", fmt.Errorf("wrong checksum: %w", modbus.ErrBadFrame), false, metering.DuplicateUnit, "two devices at unit 1?"},
+		{"two answers", fmt.Errorf("unit 1: %w", modbus.ErrTwoAnswers), false, metering.DuplicateUnit, "answered twice"},
+		{"two answers everywhere", fmt.Errorf("unit 1: %w", modbus.ErrTwoAnswers), true, metering.DuplicateUnit, "answered twice"},
+		{"good beginnings everywhere", fmt.Errorf("wrong checksum: %w", modbus.ErrDamaged), true, metering.BadFrame, "wrong checksum"},
 		{"damage everywhere", fmt.Errorf("wrong checksum: %w", modbus.ErrBadFrame), true, metering.BadFrame, "wrong checksum"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -184,6 +190,47 @@ func TestLineFaults(t *testing.T) {
 					}
 					return ramp(a)
 				}, Meter{ID: "m", Unit: 1, Profile: p, Interval: time.Second}, Meter{ID: "other", Unit: 2, Profile: p, Interval: time.Second})
+				b.run(t, 20*time.Minute)
+				fault, detail := b.status(t, "m")
+				require.Equal(t, string(c.want), fault, detail)
+				require.Contains(t, detail, c.says)
+			})
+		})
+	}
+}
+
+// TestAloneOnItsLine: of one device only what is damaged can tell whether there are two.
+func TestAloneOnItsLine(t *testing.T) {
+	e := modbus.Endpoint{Type: modbus.RTU, Device: "/dev/x", Baud: 19200, Parity: "even", StopBits: 1, Timeout: time.Second}
+	begun, broken := fmt.Errorf("wrong checksum: %w", modbus.ErrDamaged), fmt.Errorf("no frame: %w", modbus.ErrBadFrame)
+	for _, c := range []struct {
+		name       string
+		quantities int
+		err        func(n int) error
+		want       metering.Reason
+		says       string
+	}{
+		{"every answer damaged behind its beginning", 2, func(int) error { return begun }, metering.DuplicateUnit, "begin as they should"},
+		{"nine of ten", 8, func(n int) error {
+			if n%10 == 0 {
+				return nil
+			}
+			return begun
+		}, metering.DuplicateUnit, "two devices at unit 1 answer at once?"},
+		{"wrong baud rate", 2, func(int) error { return broken }, metering.BadFrame, "no frame"},
+		{"answers that stop too early", 2, func(int) error { return fmt.Errorf("only 9 bytes: %w", modbus.ErrBadFrame) }, metering.BadFrame, "only 9 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := 0
+				b := newBench(t, e, func(a asked) ([]uint16, error) {
+					time.Sleep(20 * time.Millisecond)
+					n++
+					if err := c.err(n); err != nil {
+						return nil, err
+					}
+					return ramp(a)
+				}, Meter{ID: "m", Unit: 1, Profile: simple(c.quantities, 2), Interval: time.Second})
 				b.run(t, 20*time.Minute)
 				fault, detail := b.status(t, "m")
 				require.Equal(t, string(c.want), fault, detail)

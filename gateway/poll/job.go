@@ -90,7 +90,7 @@ func (w *Worker) step(ctx context.Context, j *job) {
 	j.asked++
 	j.took += latency
 	j.tries++
-	d.count(err)
+	d.count(err, r.Words)
 	w.tune(d, latency, r.Words, err)
 	if err == nil {
 		j.answers++

@@ -38,8 +38,8 @@ type Options struct {
 type Device struct {
 	Unit    byte
 	Latency time.Duration // of its first answer
-	// Duplicate says that what comes from this id alone is damaged each time: two
-	// devices probably have it.
+	// Duplicate says that two devices probably have this id: what comes from it alone
+	// is damaged each time, or it answers twice and not the same.
 	Duplicate bool
 	// EveryUnit says that a device over TCP answers whatever unit id it is asked at;
 	// it is listed once.
@@ -76,8 +76,21 @@ type scanner struct {
 	late        map[byte]bool
 	found       map[byte]*Device
 	noisy       map[byte]bool
+	twice       map[byte]bool // two answers, or one more than was asked for
+	asked       []asked       // in the first round
+	suspects    []byte        // ids of which a late answer may have come damaged, the likeliest first
 	done, total int
 }
+
+// asked is when an id was asked.
+type asked struct {
+	unit byte
+	at   time.Time
+}
+
+// mostSuspects bounds the ids that are asked again on suspicion: with them a scan
+// of 247 ids still ends within a minute.
+const mostSuspects = 12
 
 // Line asks every unit id of a bus with the endpoint's settings. It returns the
 // devices in the order of their ids. An error says that the bus itself could not
@@ -99,9 +112,9 @@ func Line(ctx context.Context, o Options) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scanner{o: o, line: line, late: map[byte]bool{}, found: map[byte]*Device{}, noisy: map[byte]bool{}, total: len(o.Units)}
+	s := &scanner{o: o, line: line, late: map[byte]bool{}, found: map[byte]*Device{}, noisy: map[byte]bool{}, twice: map[byte]bool{}, total: len(o.Units)}
 	defer line.Close()
-	line.OnLate(func(unit byte) { s.late[unit] = true })
+	line.OnLate(s.overheard)
 	err = errors.Join(s.first(ctx), s.second(ctx))
 	line.Close()
 	s.everyUnit()
@@ -130,6 +143,32 @@ func (s *scanner) everyUnit() {
 	s.found = map[byte]*Device{d.Unit: d}
 }
 
+// overheard notes what came without a question.
+func (s *scanner) overheard(unit byte) {
+	switch {
+	case unit == 0:
+		s.suspect()
+	case s.found[unit] != nil:
+		s.twice[unit] = true // it has answered before
+	default:
+		s.late[unit] = true
+		// The question under way may not have been heard.
+		if n := len(s.asked); n > 0 && s.asked[n-1].unit != unit {
+			s.suspects = append(s.suspects, s.asked[n-1].unit)
+		}
+	}
+}
+
+// suspect notes whose late answer something may be that is no frame: that of the
+// ids asked latest, as far back as a device may think.
+func (s *scanner) suspect() {
+	for i := len(s.asked) - 1; i >= 0 && time.Since(s.asked[i].at) < s.o.Patience; i-- {
+		if u := s.asked[i].unit; s.found[u] == nil && !slices.Contains(s.suspects, u) {
+			s.suspects = append(s.suspects, u)
+		}
+	}
+}
+
 // ask puts a question to a unit and notes what it shows.
 func (s *scanner) ask(ctx context.Context, unit byte, q profile.Span) error {
 	begin := time.Now()
@@ -149,6 +188,8 @@ func (s *scanner) ask(ctx context.Context, unit byte, q profile.Span) error {
 	case err == nil, refused && !refusal.Silent():
 		s.found[unit] = &Device{Unit: unit, Latency: latency}
 	case errors.Is(err, modbus.ErrWrongUnit): // the late answer of another
+	case errors.Is(err, modbus.ErrTwoAnswers):
+		s.found[unit] = &Device{Unit: unit, Latency: latency, Duplicate: true}
 	case errors.Is(err, modbus.ErrBadFrame):
 		s.noisy[unit] = true
 	}
@@ -159,25 +200,37 @@ func (s *scanner) ask(ctx context.Context, unit byte, q profile.Span) error {
 func (s *scanner) first(ctx context.Context) error {
 	for _, u := range s.o.Units {
 		s.line.SetTimeout(u, s.o.Wait)
+		s.asked = append(s.asked, asked{u, time.Now()})
 		if err := s.ask(ctx, u, presence); err != nil {
 			return err
 		}
+		if s.noisy[u] {
+			s.suspect()
+		}
 		s.line.SetTimeout(u, 0)
 	}
-	return nil
+	if n := len(s.asked); n > 0 && s.o.Endpoint.Serial() {
+		s.line.Listen(ctx, s.asked[n-1].unit, s.o.Patience) // to late answers of the last ones
+	}
+	return ctx.Err()
 }
 
 // second asks again, with patience, where something showed itself.
 func (s *scanner) second(ctx context.Context) error {
-	var again []byte
-	for i, u := range s.o.Units {
-		// A late answer may have fallen into the question to the next id.
-		after := i > 0 && (s.noisy[s.o.Units[i-1]] || s.late[s.o.Units[i-1]])
-		before := i+1 < len(s.o.Units) && s.noisy[s.o.Units[i+1]]
-		if s.found[u] == nil && (s.late[u] || s.noisy[u] || after || before || s.o.Thorough) {
+	var again, perhaps []byte
+	for _, u := range s.o.Units {
+		switch {
+		case s.found[u] != nil && !s.twice[u]:
+		case s.late[u] || s.noisy[u] || s.twice[u] || s.o.Thorough:
 			again = append(again, u)
 		}
 	}
+	for _, u := range s.suspects {
+		if s.found[u] == nil && !slices.Contains(again, u) && !slices.Contains(perhaps, u) && len(perhaps) < mostSuspects {
+			perhaps = append(perhaps, u)
+		}
+	}
+	again = append(again, perhaps...)
 	s.total += len(again)
 	for _, u := range again {
 		wasNoisy := s.noisy[u]

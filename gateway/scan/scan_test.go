@@ -2,7 +2,9 @@ package scan_test
 
 import (
 	"context"
+	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -105,10 +107,11 @@ func serialLine(t testing.TB, baud int, h slave.Handler) modbus.Endpoint {
 }
 
 func TestNamesTheDevicesOfALine(t *testing.T) {
+	t.Parallel()
 	s := testSite(t)
 	done, total := 0, 0
 	found, err := scan.Line(context.Background(), scan.Options{Endpoint: serialLine(t, 115200, s.handle), Units: units(1, 10), Wait: 60 * time.Millisecond,
-		Library: library(t), Progress: func(d, n int) { done, total = d, n }})
+		Patience: 300 * time.Millisecond, Library: library(t), Progress: func(d, n int) { done, total = d, n }})
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	require.Equal(t, byte(3), found[0].Unit)
@@ -125,9 +128,11 @@ func TestNamesTheDevicesOfALine(t *testing.T) {
 
 // A device that answers later than it is waited for shows itself by its frame.
 func TestFindsASlowDevice(t *testing.T) {
+	t.Parallel()
 	s := testSite(t)
 	s.slow[3] = 120 * time.Millisecond
-	found, err := scan.Line(context.Background(), scan.Options{Endpoint: serialLine(t, 115200, s.handle), Units: units(1, 8), Wait: 60 * time.Millisecond})
+	found, err := scan.Line(context.Background(), scan.Options{Endpoint: serialLine(t, 115200, s.handle), Units: units(1, 8), Wait: 60 * time.Millisecond,
+		Patience: 300 * time.Millisecond})
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	require.Equal(t, byte(3), found[0].Unit)
@@ -135,6 +140,7 @@ func TestFindsASlowDevice(t *testing.T) {
 }
 
 func TestFindsDevicesThatMakeNoExceptions(t *testing.T) {
+	t.Parallel()
 	s := testSite(t)
 	shy := func(r slave.Request) ([]uint16, slave.Exception) {
 		words, e := s.handle(r)
@@ -158,13 +164,13 @@ func TestFindsDevicesThatMakeNoExceptions(t *testing.T) {
 	}
 }
 
-// Two devices that answer at once leave nothing but damaged frames.
-func TestSuspectsTwoDevicesAtOneUnit(t *testing.T) {
+// overTCP serves a line whose answers are made by hand: say is told each request
+// and writes what is heard.
+func overTCP(t *testing.T, say func(unit byte, write func([]byte))) modbus.Endpoint {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var wait sync.WaitGroup
+	wait.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -172,21 +178,76 @@ func TestSuspectsTwoDevicesAtOneUnit(t *testing.T) {
 			}
 			b := make([]byte, 8)
 			for {
-				if _, err := c.Read(b); err != nil {
+				if _, err := io.ReadFull(c, b); err != nil {
 					break
 				}
-				if b[0] == 5 {
-					c.Write([]byte{5, 3, 2, 0x13, 0x88, 0xAA, 0xBB}) // two answers, one over the other
-				}
+				unit := b[0]
+				wait.Go(func() { say(unit, func(b []byte) { c.Write(b) }) })
 			}
 			c.Close()
 		}
-	}()
-	defer func() { l.Close(); <-done }()
-	found, err := scan.Line(context.Background(), scan.Options{Endpoint: modbus.Endpoint{Type: modbus.RTUOverTCP, Address: l.Addr().String()},
-		Units: units(4, 6), Wait: 30 * time.Millisecond, Patience: 60 * time.Millisecond, Library: library(t)})
-	require.NoError(t, err)
-	require.Equal(t, []scan.Device{{Unit: 5, Duplicate: true}}, found)
+	})
+	t.Cleanup(func() { l.Close(); wait.Wait() })
+	return modbus.Endpoint{Type: modbus.RTUOverTCP, Address: l.Addr().String()}
+}
+
+// An answer that comes while a later id is asked may meet that question on the
+// wire: what is left of it says nothing, but that somebody before is slow.
+func TestFindsASlowDeviceWhoseAnswerCollides(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		says []byte // of the late answer, the first time
+	}{
+		{"damaged", []byte{3, 3, 2, 0x13, 0x88, 0xAA, 0xBB}},
+		{"cut at its beginning", []byte{0x13, 0x88, 0xAA, 0xBB}},
+		{"a few bytes", []byte{0x13}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var first sync.Once
+			e := overTCP(t, func(unit byte, write func([]byte)) {
+				if unit != 3 {
+					return
+				}
+				time.Sleep(170 * time.Millisecond)
+				answer := []byte{3, 3, 2, 0x13, 0x88, 0xCC, 0xD2}
+				first.Do(func() { answer = c.says })
+				write(answer)
+			})
+			found, err := scan.Line(context.Background(), scan.Options{Endpoint: e, Units: units(1, 9), Wait: 60 * time.Millisecond, Patience: 300 * time.Millisecond})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.Equal(t, byte(3), found[0].Unit, "and no other id")
+			require.False(t, found[0].Duplicate)
+		})
+	}
+}
+
+// Two devices at one id leave damaged frames, or two answers.
+func TestSuspectsTwoDevicesAtOneUnit(t *testing.T) {
+	for _, later := range []time.Duration{0, 2 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond} {
+		t.Run(later.String(), func(t *testing.T) {
+			t.Parallel()
+			of := func(unit byte, word uint16) slave.Handler {
+				return func(r slave.Request) ([]uint16, slave.Exception) {
+					if r.Unit != unit {
+						return nil, slave.Silence
+					}
+					return slices.Repeat([]uint16{word}, int(r.Count)), 0
+				}
+			}
+			l, err := slave.OpenLine(slave.LineOptions{Baud: 19200, Parity: "even", StopBits: 1, Turnaround: 10 * time.Millisecond,
+				Handler: of(5, 0x1234), Rival: of(5, 0x2341), RivalTurnaround: 10*time.Millisecond + later})
+			require.NoError(t, err)
+			defer l.Close()
+			found, err := scan.Line(context.Background(), scan.Options{Endpoint: modbus.Endpoint{Type: modbus.RTU, Device: l.Device, Baud: 19200, Parity: "even", StopBits: 1},
+				Units: units(4, 7), Wait: 60 * time.Millisecond, Patience: 120 * time.Millisecond, Library: library(t)})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.Equal(t, byte(5), found[0].Unit)
+			require.True(t, found[0].Duplicate)
+		})
+	}
 }
 
 func TestTCP(t *testing.T) {

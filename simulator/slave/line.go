@@ -20,6 +20,10 @@ type LineOptions struct {
 	StopBits   int    // 1 or 2
 	Turnaround time.Duration
 	Handler    Handler
+	// Rival, when not nil, are other devices on the line: where both answer one
+	// request, two devices have the same unit id and talk at once.
+	Rival           Handler
+	RivalTurnaround time.Duration
 	// Clock paces the line; nil: the real one.
 	Clock Clock
 }
@@ -215,23 +219,21 @@ func (l *Line) reply(w io.Writer, unit byte, pdu []byte, asked int) bool {
 	char := l.o.character()
 	// The pseudo-terminal gave us the request at once: on copper it would only
 	// be complete now.
-	due := begin.Add(time.Duration(asked)*char + gap(char) + l.o.Turnaround)
+	free := begin.Add(time.Duration(asked)*char + gap(char))
 	if unit == 0 {
 		return true // broadcast: done, never answered
 	}
-	answered, ok := answer(l.o.Handler, unit, pdu)
-	if !ok {
-		return true
-	}
-	out := frame(unit, answered)
-	for len(out) > 0 {
-		n := min(8, len(out))
-		due = due.Add(time.Duration(n) * char)
-		l.o.Clock.Sleep(due.Sub(l.o.Clock.Now()))
-		if _, err := w.Write(out[:n]); err != nil {
-			return false
+	for _, s := range l.said(unit, pdu) {
+		due := free.Add(s.after)
+		for out := s.bytes; len(out) > 0; {
+			n := min(8, len(out))
+			due = due.Add(time.Duration(n) * char)
+			l.o.Clock.Sleep(due.Sub(l.o.Clock.Now()))
+			if _, err := w.Write(out[:n]); err != nil {
+				return false
+			}
+			out = out[n:]
 		}
-		out = out[n:]
 	}
 	return true
 }
