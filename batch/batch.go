@@ -89,6 +89,26 @@ type Batch struct {
 
 // Check refuses a batch that breaks the rules of the wire.
 func (b *Batch) Check() error {
+	if err := b.checkHead(); err != nil {
+		return err
+	}
+	if len(b.Readings) > MaxReadings {
+		return fmt.Errorf("batch %d: %d readings: %w", b.Number, len(b.Readings), ErrTooLarge)
+	}
+	for i := range b.Readings {
+		if err := b.Readings[i].Check(); err != nil {
+			return fmt.Errorf("batch %d, reading %d: %w", b.Number, i, err)
+		}
+		// What Open would refuse is not sealed either.
+		if reason := b.Readings[i].Quality.Reason; len(reason) > maxReason {
+			return fmt.Errorf("batch %d, reading %d: reason of %d characters, at most %d", b.Number, i, len(reason), maxReason)
+		}
+	}
+	return nil
+}
+
+// checkHead is Check without the readings.
+func (b *Batch) checkHead() error {
 	if err := metering.CheckID(b.Gateway); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -103,18 +123,6 @@ func (b *Batch) Check() error {
 	}
 	if !b.Origin.valid() {
 		return fmt.Errorf("batch %d: unknown origin %q", b.Number, b.Origin)
-	}
-	if len(b.Readings) > MaxReadings {
-		return fmt.Errorf("batch %d: %d readings: %w", b.Number, len(b.Readings), ErrTooLarge)
-	}
-	for i := range b.Readings {
-		if err := b.Readings[i].Check(); err != nil {
-			return fmt.Errorf("batch %d, reading %d: %w", b.Number, i, err)
-		}
-		// What Open would refuse is not sealed either.
-		if reason := b.Readings[i].Quality.Reason; len(reason) > maxReason {
-			return fmt.Errorf("batch %d, reading %d: reason of %d characters, at most %d", b.Number, i, len(reason), maxReason)
-		}
 	}
 	return nil
 }

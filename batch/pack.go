@@ -1,7 +1,7 @@
 package batch
 
 import (
-	"math"
+	"slices"
 
 	"github.com/thermie/thermie/metering"
 )
@@ -12,150 +12,108 @@ import (
 // general decoder, which alone says what is wrong. FuzzScanPack holds the two
 // together.
 
-// scanner walks over a pack; ok turns false at the first byte that is not as
-// expected.
-type scanner struct {
-	b  []byte
-	ok bool
+// known is a series in a unit, as packs name it.
+type known struct {
+	base, name, unit string
+	id               metering.SeriesID
+	symbol           metering.Unit
+	sound            bool   // its readings pass metering.Reading.Check if their instants do
+	next             *known // what followed it last
 }
 
-// head reads the head of a data item of a major type and returns its argument.
-func (s *scanner) head(major byte) uint64 {
-	if !s.ok || len(s.b) == 0 || s.b[0]>>5 != major {
-		s.ok = false
-		return 0
-	}
-	low := s.b[0] & 0x1f
-	if low < 24 {
-		s.b = s.b[1:]
-		return uint64(low)
-	}
-	size := 1 << (low - 24)
-	if low > 27 || len(s.b) < 1+size {
-		s.ok = false
-		return 0
-	}
-	var u uint64
-	for _, c := range s.b[1 : 1+size] {
-		u = u<<8 | uint64(c)
-	}
-	s.b = s.b[1+size:]
-	return u
+// maxKnown bounds the series that a reader remembers; one more, and it begins
+// anew.
+const maxKnown = 1 << 15
+
+// names remembers the series of the packs that went before. Gateways send the
+// same series in the same order again and again, so that what follows is mostly
+// found without looking for it, and each series has one string.
+type names struct {
+	series map[string]*known
+	last   *known
+	key    []byte
 }
 
-// text reads a string of ASCII; the bytes are those of the pack.
-func (s *scanner) text() []byte {
-	n := s.head(3)
-	if !s.ok || n > uint64(len(s.b)) {
-		s.ok = false
+func (n *names) find(base, name, unit []byte) *known {
+	if k := n.last; k != nil {
+		if k = k.next; k != nil && k.name == string(name) && k.unit == string(unit) && k.base == string(base) {
+			n.last = k
+			return k
+		}
+	}
+	n.key = append(append(append(append(append(n.key[:0], base...), 0), name...), 0), unit...)
+	k, ok := n.series[string(n.key)]
+	if !ok {
+		if k = newKnown(string(base), string(name), string(unit)); k == nil {
+			return nil
+		}
+		if n.series == nil || len(n.series) >= maxKnown {
+			n.series, n.last = make(map[string]*known, 64), nil
+		}
+		n.series[string(n.key)] = k
+	}
+	if n.last != nil {
+		n.last.next = k
+	}
+	n.last = k
+	return k
+}
+
+// newKnown is nil for names that are not ASCII, that hold the zero byte, which
+// parts them in the map, or that are longer than any that is allowed.
+func newKnown(base, name, unit string) *known {
+	if len(base)+len(name)+len(unit) > 256 {
 		return nil
 	}
-	t := s.b[:n]
-	s.b = s.b[n:]
-	for _, c := range t {
-		if c >= 0x80 {
-			s.ok = false
+	for _, s := range []string{base, name, unit} {
+		for _, c := range []byte(s) {
+			if c >= 0x80 || c == 0 {
+				return nil
+			}
 		}
 	}
-	return t
+	k := &known{base: base, name: name, unit: unit, id: metering.SeriesID(base + name), symbol: metering.Unit(unit)}
+	k.sound = metering.Reading{Series: k.id, Unit: k.symbol, At: metering.EarliestMillis}.Check() == nil
+	return k
 }
 
-// int reads an integer that fits in int64.
-func (s *scanner) int() int64 {
-	if len(s.b) == 0 {
-		s.ok = false
-		return 0
-	}
-	major := s.b[0] >> 5
-	if major > 1 {
-		s.ok = false
-		return 0
-	}
-	u := s.head(major)
-	if u > math.MaxInt64 {
-		s.ok = false
-	}
-	if major == 1 {
-		return -1 - int64(u)
-	}
-	return int64(u)
+// scanned is what scanning a pack tells of its readings.
+type scanned struct {
+	readings int
+	newest   int64 // Unix milliseconds; 0 without readings
+	sound    bool  // all pass metering.Reading.Check
 }
 
-// decimal reads an integer or a decimal fraction.
-func (s *scanner) decimal() metering.Decimal {
-	if len(s.b) < 2 || s.b[0] != 0xc4 {
-		return metering.Decimal{Coef: s.int()}
-	}
-	if s.b[1] != 0x82 {
-		s.ok = false
-		return metering.Decimal{}
-	}
-	s.b = s.b[2:]
-	exp := s.int()
-	if exp < -100 || exp > 100 {
-		s.ok = false
-	}
-	return metering.Decimal{Coef: s.int(), Exp: int8(exp)}
-}
-
-// millis reads a time in seconds as milliseconds.
-func (s *scanner) millis() int64 {
-	d := s.decimal()
-	if d.Exp < -3 || d.Exp > 3 {
-		s.ok = false
-	}
-	ms, err := d.Rescale(-3)
-	if err != nil || ms > math.MaxInt64/4 || ms < 0 {
-		s.ok = false
-	}
-	return ms
-}
-
-// names keeps one string for each name and unit of a pack.
-type names struct {
-	series map[string]metering.SeriesID
-	units  map[string]metering.Unit
-	base   []byte
-	whole  []byte
-}
-
-func (n *names) id(name []byte) metering.SeriesID {
-	n.whole = append(append(n.whole[:0], n.base...), name...)
-	id, ok := n.series[string(n.whole)]
-	if !ok {
-		id = metering.SeriesID(n.whole)
-		n.series[string(id)] = id
-	}
-	return id
-}
-
-func (n *names) unit(b []byte) metering.Unit {
-	u, ok := n.units[string(b)]
-	if !ok {
-		u = metering.Unit(b)
-		n.units[string(u)] = u
-	}
-	return u
-}
-
-// scanPack reads a pack of the usual form; false for any other.
-func scanPack(b []byte) ([]metering.Reading, bool) {
-	s := &scanner{b: b, ok: true}
-	n := s.head(4)
+// scanPack reads a pack of the usual form and appends its readings to out, or,
+// unless keep, looks at them only; false for any other form.
+func (n *names) scanPack(b []byte, out []metering.Reading, keep bool) ([]metering.Reading, scanned, bool) {
+	s := &scanner{b: b, ok: true, names: n}
+	count := s.head(4)
 	// A record has at least its map's head and a name.
-	if !s.ok || n > MaxReadings || n > uint64(len(s.b)) {
-		return nil, false
+	if !s.ok || count > MaxReadings || count > uint64(len(s.b)) {
+		return out, scanned{}, false
 	}
-	out := make([]metering.Reading, n)
-	known := names{series: make(map[string]metering.SeriesID, 64), units: make(map[string]metering.Unit, 8)}
-	var at int64
-	var haveTime bool
-	for i := range out {
-		if !s.record(&out[i], &known, &at, &haveTime) {
-			return nil, false
+	all := scanned{readings: int(count), sound: true}
+	begin := len(out)
+	if keep {
+		out = slices.Grow(out, int(count))
+	}
+	var one metering.Reading
+	r := &one
+	for i := range int(count) {
+		if keep {
+			out = out[:begin+i+1]
+			r = &out[begin+i]
 		}
+		*r = metering.Reading{}
+		sound, ok := s.record(r)
+		if !ok {
+			return out[:begin], scanned{}, false
+		}
+		all.sound = all.sound && sound && r.At >= metering.EarliestMillis && r.At < metering.LatestMillis
+		all.newest = max(all.newest, r.At)
 	}
-	return out, len(s.b) == 0
+	return out, all, len(s.b) == 0
 }
 
 // Bits of the keys that a record has.
@@ -169,16 +127,17 @@ const (
 	hasBaseTime
 )
 
-func (s *scanner) record(r *metering.Reading, known *names, at *int64, haveTime *bool) bool {
+// record reads one record. sound says that its series may be in its unit.
+func (s *scanner) record(r *metering.Reading) (sound, ok bool) {
 	pairs := s.head(5)
 	if !s.ok || pairs > 8 {
-		return false
+		return false, false
 	}
 	var have int
 	var name, unit, text, quality []byte
 	for range pairs {
 		if len(s.b) == 0 {
-			return false
+			return false, false
 		}
 		key, bit := s.b[0], 0
 		s.b = s.b[1:]
@@ -193,33 +152,37 @@ func (s *scanner) record(r *metering.Reading, known *names, at *int64, haveTime 
 				r.Number = r.Number.Normal()
 			}
 		case 0x03:
-			bit, text = hasText, s.text()
+			bit, text = hasText, s.ascii()
 		case 0x21:
-			bit, known.base = hasBase, s.text()
-			if len(known.base) == 0 {
-				return false // it would leave the base as it was
+			bit, s.base = hasBase, s.text()
+			if len(s.base) == 0 {
+				return false, false // it would leave the base as it was
 			}
 		case 0x22:
-			bit, *at, *haveTime = hasBaseTime, s.millis(), true
+			bit, s.at, s.haveTime = hasBaseTime, s.millis(), true
 		case 0x61:
 			if len(s.b) == 0 || s.b[0] != 'q' {
-				return false
+				return false, false
 			}
 			s.b = s.b[1:]
-			bit, quality = hasQuality, s.text()
+			bit, quality = hasQuality, s.ascii()
 		default:
-			return false
+			return false, false
 		}
 		if !s.ok || have&bit != 0 {
-			return false
+			return false, false
 		}
 		have |= bit
 	}
-	if !*haveTime {
-		return false
+	if !s.haveTime {
+		return false, false
 	}
-	r.Series, r.At, r.Unit = known.id(name), *at, known.unit(unit)
-	return judge(r, have, text, quality)
+	k := s.names.find(s.base, name, unit)
+	if k == nil {
+		return false, false
+	}
+	r.Series, r.At, r.Unit = k.id, s.at, k.symbol
+	return k.sound, judge(r, have, text, quality)
 }
 
 // judge gives a record's reading its quality as decodeValue does; false where

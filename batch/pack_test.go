@@ -36,13 +36,10 @@ var packReadings = rapid.Custom(func(t *rapid.T) []metering.Reading {
 // Every pack that a gateway writes is read directly, and as the general decoder
 // reads it.
 func TestPacksAreScanned(t *testing.T) {
+	known := new(names) // one for all, as in a reader
 	rapid.Check(t, func(t *rapid.T) {
 		b := appendPack(nil, packReadings.Draw(t, "readings"))
-		got, ok := scanPack(b)
-		require.True(t, ok)
-		want, err := decodeAnyPack(b)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+		requireScanned(t, known, b)
 	})
 }
 
@@ -85,6 +82,27 @@ func records(readings []metering.Reading) []record {
 	return pack
 }
 
+// requireScanned reads a pack directly and as the general decoder does.
+func requireScanned(t require.TestingT, known *names, b []byte) {
+	begin := []metering.Reading{{Series: "before/heat_energy"}}
+	got, all, ok := known.scanPack(bytes.Clone(b), begin, true)
+	require.True(t, ok)
+	want, err := decodeAnyPack(b)
+	require.NoError(t, err)
+	require.Equal(t, begin[0], got[0])
+	require.Equal(t, append([]metering.Reading{}, want...), append([]metering.Reading{}, got[1:]...))
+	again, same, ok := known.scanPack(b, nil, false)
+	require.True(t, ok)
+	require.Empty(t, again)
+	require.Equal(t, all, same)
+	expect := scanned{readings: len(want), sound: true}
+	for _, r := range want {
+		expect.sound = expect.sound && r.Check() == nil
+		expect.newest = max(expect.newest, r.At)
+	}
+	require.Equal(t, expect, all)
+}
+
 // Whatever is read directly is what the general decoder reads.
 func FuzzScanPack(f *testing.F) {
 	for _, r := range [][]metering.Reading{
@@ -96,13 +114,11 @@ func FuzzScanPack(f *testing.F) {
 		f.Add(appendPack(nil, r))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, ok := scanPack(bytes.Clone(b))
-		if !ok {
-			return
+		known := new(names)
+		if _, _, ok := known.scanPack(b, nil, false); ok {
+			requireScanned(t, new(names), b)
+			requireScanned(t, known, b)
 		}
-		want, err := decodeAnyPack(b)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
 	})
 }
 
@@ -114,13 +130,18 @@ func BenchmarkDecodePack(b *testing.B) {
 		readings = append(readings, metering.Reading{Series: metering.Series("four-heat", q), Unit: info.Units[0], At: 1767225600000 + int64(i)*17, Number: metering.Decimal{Coef: 250_000 + int64(i*i%977), Exp: -3}})
 	}
 	pack := appendPack(nil, readings)
-	b.Run("scan", func(b *testing.B) {
-		for b.Loop() {
-			if _, ok := scanPack(pack); !ok {
-				b.Fatal("not scanned")
+	known := new(names)
+	var out []metering.Reading
+	for name, keep := range map[string]bool{"scan": true, "look": false} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var ok bool
+				if out, _, ok = known.scanPack(pack, out[:0], keep); !ok {
+					b.Fatal("not scanned")
+				}
 			}
-		}
-	})
+		})
+	}
 	b.Run("any", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := decodeAnyPack(pack); err != nil {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/veraison/go-cose"
+
+	"github.com/thermie/thermie/metering"
 )
 
 const contentType = "application/senml+cbor"
@@ -46,20 +48,7 @@ func Seal(b *Batch, key ed25519.PrivateKey) ([]byte, error) {
 	defer packs.Put(room)
 	room.pack = appendPack(room.pack[:0], b.Readings)
 	pack := room.pack
-	protected := cose.ProtectedHeader{
-		cose.HeaderLabelAlgorithm:   cose.AlgorithmEdDSA,
-		cose.HeaderLabelContentType: contentType,
-		cose.HeaderLabelKeyID:       []byte(b.Gateway),
-		labelNumber:                 b.Number,
-		labelPrevious:               b.Previous[:],
-		labelConfig:                 b.Config[:],
-		labelClock:                  []any{b.Clock.Synchronised, b.Clock.OffsetMillis},
-		labelOrigin:                 string(b.Origin),
-		labelClosed:                 b.ClosedAt,
-	}
-	if b.Break != "" {
-		protected[labelBreak] = b.Break
-	}
+	protected := protectedOf(b)
 	compressing.Lock()
 	room.small = compressor.EncodeAll(pack, room.small[:0])
 	compressing.Unlock()
@@ -76,6 +65,24 @@ func Seal(b *Batch, key ed25519.PrivateKey) ([]byte, error) {
 		return nil, fmt.Errorf("seal batch %d of %s: %d bytes: %w", b.Number, b.Gateway, len(sealed), ErrTooLarge)
 	}
 	return sealed, nil
+}
+
+func protectedOf(b *Batch) cose.ProtectedHeader {
+	protected := cose.ProtectedHeader{
+		cose.HeaderLabelAlgorithm:   cose.AlgorithmEdDSA,
+		cose.HeaderLabelContentType: contentType,
+		cose.HeaderLabelKeyID:       []byte(b.Gateway),
+		labelNumber:                 b.Number,
+		labelPrevious:               b.Previous[:],
+		labelConfig:                 b.Config[:],
+		labelClock:                  []any{b.Clock.Synchronised, b.Clock.OffsetMillis},
+		labelOrigin:                 string(b.Origin),
+		labelClosed:                 b.ClosedAt,
+	}
+	if b.Break != "" {
+		protected[labelBreak] = b.Break
+	}
+	return protected
 }
 
 func sign(protected cose.ProtectedHeader, payload []byte, key ed25519.PrivateKey) ([]byte, error) {
@@ -97,40 +104,108 @@ type Keys func(gateway string) (ed25519.PublicKey, error)
 // Open verifies the signature with the key of the gateway that the batch names,
 // then decodes and checks it.
 func Open(sealed []byte, keys Keys) (*Batch, error) {
-	msg, b, err := parse(sealed)
+	r := takeReader()
+	defer readers.Put(r)
+	e, b, err := r.verified(sealed, keys)
 	if err != nil {
 		return nil, err
 	}
-	key, err := keys(b.Gateway)
+	b.Readings, _, err = r.decode(e, b, nil, true)
 	if err != nil {
-		return nil, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
-	}
-	if err := verify(msg, key); err != nil {
-		return nil, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
-	}
-	if err := decode(msg, b); err != nil {
 		return nil, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
 	}
 	return b, nil
 }
 
+// Verify does all that Open does and lets the readings go. It returns the batch
+// without them and the newest instant of any, in Unix milliseconds; 0 when there
+// are none.
+func Verify(sealed []byte, keys Keys) (b *Batch, newest int64, err error) {
+	r := takeReader()
+	defer readers.Put(r)
+	e, b, err := r.verified(sealed, keys)
+	if err != nil {
+		return nil, 0, err
+	}
+	_, all, err := r.decode(e, b, nil, false)
+	if err != nil {
+		return nil, 0, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
+	}
+	return b, all.newest, nil
+}
+
 // Parse decodes and checks a batch without verifying its signature, for tools
 // that print what passes by and for bytes that were verified before.
 func Parse(sealed []byte) (*Batch, error) {
-	msg, b, err := parse(sealed)
+	b, readings, err := ParseTo(nil, sealed)
 	if err != nil {
 		return nil, err
 	}
-	if err := decode(msg, b); err != nil {
-		return nil, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
-	}
+	b.Readings = readings
 	return b, nil
+}
+
+// ParseTo is Parse for whoever reads many batches: it appends the readings to
+// to, and returns the batch without them. With an error, to is returned as it was.
+func ParseTo(to []metering.Reading, sealed []byte) (*Batch, []metering.Reading, error) {
+	r := takeReader()
+	defer readers.Put(r)
+	e, b, err := parse(sealed)
+	if err != nil {
+		return nil, to, err
+	}
+	out, _, err := r.decode(e, b, to, true)
+	if err != nil {
+		return nil, to, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
+	}
+	return b, out, nil
 }
 
 // Head decodes the headers only: gateway, number, chain, origin. Nothing is verified.
 func Head(sealed []byte) (*Batch, error) {
 	_, b, err := parse(sealed)
 	return b, err
+}
+
+// reader is what reading batches needs and may keep from one to the next.
+type reader struct {
+	names  names
+	plain  []byte // a pack, decompressed
+	signed []byte
+}
+
+// maxScratch bounds the memory that a reader keeps for a pack.
+const maxScratch = 1 << 20
+
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+func takeReader() *reader { return readers.Get().(*reader) }
+
+// verified takes a batch apart and verifies its signature.
+func (r *reader) verified(sealed []byte, keys Keys) (*envelope, *Batch, error) {
+	e, b, err := parse(sealed)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := keys(b.Gateway)
+	if err == nil {
+		err = r.verify(e, key)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("batch %d of %s: %w", b.Number, b.Gateway, err)
+	}
+	return e, b, nil
+}
+
+func (r *reader) verify(e *envelope, key ed25519.PublicKey) error {
+	if e.msg != nil || len(key) != ed25519.PublicKeySize {
+		return verify(e.msg, key)
+	}
+	r.signed = e.toBeSigned(r.signed[:0])
+	if !ed25519.Verify(key, r.signed, e.signature) {
+		return fmt.Errorf("%w: %v", ErrSignature, cose.ErrVerification)
+	}
+	return nil
 }
 
 func verify(msg *cose.Sign1Message, key ed25519.PublicKey) error {
@@ -147,63 +222,49 @@ func verify(msg *cose.Sign1Message, key ed25519.PublicKey) error {
 	return nil
 }
 
-func parse(sealed []byte) (*cose.Sign1Message, *Batch, error) {
-	if len(sealed) > MaxBytes {
-		return nil, nil, fmt.Errorf("%d bytes: %w", len(sealed), ErrTooLarge)
-	}
-	var msg cose.Sign1Message
-	if err := msg.UnmarshalCBOR(sealed); err != nil {
-		return nil, nil, fmt.Errorf("%w: COSE: %v", ErrFormat, err)
-	}
-	h := msg.Headers.Protected
-	if ct, _ := h[cose.HeaderLabelContentType].(string); ct != contentType {
-		return nil, nil, fmt.Errorf("%w: content type %q", ErrFormat, ct)
-	}
-	b := &Batch{}
-	kid, _ := h[cose.HeaderLabelKeyID].([]byte)
-	b.Gateway = string(kid)
-	number, ok := h[labelNumber].(int64)
-	if !ok || number < 1 {
-		return nil, nil, fmt.Errorf("%w: no batch number", ErrFormat)
-	}
-	b.Number = uint64(number)
-	if !copyHash(&b.Previous, h[labelPrevious]) || !copyHash(&b.Config, h[labelConfig]) {
-		return nil, nil, fmt.Errorf("%w: batch %d of %s: hashes", ErrFormat, b.Number, b.Gateway)
-	}
-	b.Break, _ = h[labelBreak].(string)
-	origin, _ := h[labelOrigin].(string)
-	b.Origin = Origin(origin)
-	b.ClosedAt, _ = h[labelClosed].(int64)
-	clock, _ := h[labelClock].([]any)
-	if len(clock) != 2 {
-		return nil, nil, fmt.Errorf("%w: batch %d of %s: clock", ErrFormat, b.Number, b.Gateway)
-	}
-	b.Clock.Synchronised, _ = clock[0].(bool)
-	b.Clock.OffsetMillis, _ = clock[1].(int64)
-	return &msg, b, nil
-}
-
-func copyHash(h *Hash, v any) bool {
-	b, ok := v.([]byte)
-	return ok && copy(h[:], b) == len(h) && len(b) == len(h)
-}
-
-func decode(msg *cose.Sign1Message, b *Batch) (err error) {
-	pack := msg.Payload
-	switch enc := msg.Headers.Protected[labelEncoding]; enc {
+// decode reads and checks a batch's readings and appends them to the given ones,
+// if they are to be kept.
+func (r *reader) decode(e *envelope, b *Batch, to []metering.Reading, keep bool) ([]metering.Reading, scanned, error) {
+	pack := e.payload
+	switch e.encoding {
 	case nil:
 	case "zstd":
-		if pack, err = decompressor.DecodeAll(pack, nil); err != nil {
-			return fmt.Errorf("%w: zstd: %v", ErrFormat, err)
+		var err error
+		if pack, err = decompressor.DecodeAll(pack, r.plain[:0]); err != nil {
+			return to, scanned{}, fmt.Errorf("%w: zstd: %v", ErrFormat, err)
+		}
+		if cap(pack) <= maxScratch {
+			r.plain = pack
 		}
 	default:
-		return fmt.Errorf("%w: unknown encoding %v", ErrFormat, enc)
+		return to, scanned{}, fmt.Errorf("%w: unknown encoding %v", ErrFormat, e.encoding)
 	}
-	if b.Readings, err = decodePack(pack); err != nil {
-		return err
+	if out, all, ok := r.names.scanPack(pack, to, keep); ok && all.sound {
+		if err := b.checkHead(); err != nil {
+			return to, scanned{}, fmt.Errorf("%w: %v", ErrFormat, err)
+		}
+		return out, all, nil
 	}
-	if err := b.Check(); err != nil {
-		return fmt.Errorf("%w: %v", ErrFormat, err)
+	return decodeAny(pack, b, to, keep)
+}
+
+// decodeAny is decode for whatever pack; it says what is wrong with it.
+func decodeAny(pack []byte, b *Batch, to []metering.Reading, keep bool) ([]metering.Reading, scanned, error) {
+	readings, err := decodeAnyPack(pack)
+	if err != nil {
+		return to, scanned{}, err
 	}
-	return nil
+	whole := *b
+	whole.Readings = readings
+	if err := whole.Check(); err != nil {
+		return to, scanned{}, fmt.Errorf("%w: %v", ErrFormat, err)
+	}
+	all := scanned{readings: len(readings), sound: true}
+	for i := range readings {
+		all.newest = max(all.newest, readings[i].At)
+	}
+	if keep {
+		to = append(to, readings...)
+	}
+	return to, all, nil
 }

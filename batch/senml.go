@@ -258,14 +258,6 @@ func asInt(v any) (int64, bool) {
 	return 0, false
 }
 
-// decodePack reads a SenML pack into readings.
-func decodePack(b []byte) ([]metering.Reading, error) {
-	if out, ok := scanPack(b); ok {
-		return out, nil
-	}
-	return decodeAnyPack(b)
-}
-
 // decodeAnyPack reads whatever SenML pack, or says what is wrong with it.
 func decodeAnyPack(b []byte) ([]metering.Reading, error) {
 	var pack []record

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +67,7 @@ func Follow(ctx context.Context, l *ledger.Ledger, store series.Store, o FollowO
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	f := &follower{ledger: l, store: store, o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), units: make(map[metering.SeriesID]metering.Unit)}
+	f := &follower{ledger: l, store: store, o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), units: make(map[metering.SeriesID]metering.Unit), free: make(chan []metering.Reading, 2)}
 	err := f.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -81,6 +80,7 @@ type follower struct {
 	store  series.Store
 	o      FollowOptions
 	alarms *alarms
+	free   chan []metering.Reading             // memory of chunks that were applied
 	units  map[metering.SeriesID]metering.Unit // of series that some meter sends in another unit
 }
 
@@ -164,7 +164,7 @@ func (f *follower) read(ctx context.Context, at uint64, chunks chan<- chunk) {
 	}
 }
 
-// decode reads and decodes leaves, side by side.
+// decode reads leaves and decodes them.
 func (f *follower) decode(ctx context.Context, at uint64) chunk {
 	var leaves []ledger.Entry
 	bytes := 0
@@ -182,55 +182,43 @@ func (f *follower) decode(ctx context.Context, at uint64) chunk {
 		}
 	}
 	c := chunk{upTo: at}
-	// In rounds, so that highly compressed batches cannot fill the memory.
-	const round = 32
-	for len(leaves) > 0 && len(c.readings) < chunkReadings {
-		n := min(round, len(leaves))
-		for i, b := range f.parse(leaves[:n]) {
-			c.upTo = leaves[i].Index + 1
-			if b == nil {
-				continue
-			}
-			if f.o.LeaveOut != nil {
-				b.Readings = slices.DeleteFunc(b.Readings, f.o.LeaveOut)
-			}
-			c.readings = append(c.readings, b.Readings...)
-			c.batches = append(c.batches, Applied{b.Gateway, b.Number, leaves[i].Index, time.UnixMilli(b.ClosedAt).UTC(), b.Origin, len(b.Readings)})
+	select {
+	case c.readings = <-f.free:
+	default:
+	}
+	for _, e := range leaves {
+		// The readings themselves are counted, so that highly compressed batches
+		// cannot fill the memory.
+		if len(c.readings) >= chunkReadings {
+			break
 		}
-		leaves = leaves[n:]
+		f.take(&c, e)
 	}
 	return c
 }
 
-// parse decodes batches; nil stands for a leaf that is none.
-func (f *follower) parse(leaves []ledger.Entry) []*batch.Batch {
-	out := make([]*batch.Batch, len(leaves))
-	var wg sync.WaitGroup
-	workers := min(runtime.GOMAXPROCS(0), len(leaves))
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(leaves); i += workers {
-				out[i] = f.parseLeaf(leaves[i])
-			}
-		})
+// take decodes a leaf and adds it to a chunk.
+func (f *follower) take(c *chunk, e ledger.Entry) {
+	c.upTo = e.Index + 1
+	begin := len(c.readings)
+	b, all, err := batch.ParseTo(c.readings, e.Data)
+	if err != nil {
+		if _, derr := batch.OpenDocument(e.Data, nil); derr != nil {
+			f.o.Log.Warn("follow: leaf is neither a batch nor a document", "index", e.Index, "error", err)
+		}
+		return
 	}
-	wg.Wait()
-	return out
-}
-
-func (f *follower) parseLeaf(e ledger.Entry) *batch.Batch {
-	b, err := batch.Parse(e.Data)
-	if err == nil {
-		return b
+	if f.o.LeaveOut != nil {
+		kept := slices.DeleteFunc(all[begin:], f.o.LeaveOut)
+		all = all[:begin+len(kept)]
 	}
-	if _, derr := batch.OpenDocument(e.Data, nil); derr != nil {
-		f.o.Log.Warn("follow: leaf is neither a batch nor a document", "index", e.Index, "error", err)
-	}
-	return nil
+	c.readings = all
+	c.batches = append(c.batches, Applied{b.Gateway, b.Number, e.Index, time.UnixMilli(b.ClosedAt).UTC(), b.Origin, len(all) - begin})
 }
 
 // apply brings a chunk into the store, without the readings that it refuses.
 func (f *follower) apply(ctx context.Context, c chunk) error {
+	memory := c.readings[:0]
 	c.readings = f.inUnit(c.readings)
 	for {
 		err := f.insist(ctx, func() error { return f.store.Apply(ctx, c.upTo, c.readings) })
@@ -243,6 +231,10 @@ func (f *follower) apply(ctx context.Context, c chunk) error {
 			return err
 		}
 		break
+	}
+	select { // no store keeps the readings that it is given
+	case f.free <- memory:
+	default:
 	}
 	if f.o.OnBatch != nil {
 		for _, b := range c.batches {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -36,9 +37,11 @@ func TestInbox(t *testing.T) {
 	b.ticks()
 	requireLeaves(t, b.o.Ledger, all...)
 	for g, want := range map[string]int{"gw-a": 0, "gw-b": 0} {
-		waiting, err := in.Waiting(g)
-		require.NoError(t, err)
-		require.Equal(t, want, waiting, g)
+		require.Eventually(t, func() bool { // it is taken out after its receipt
+			waiting, err := in.Waiting(g)
+			require.NoError(t, err)
+			return waiting == want
+		}, 20*time.Second, time.Millisecond, g)
 	}
 	held, err := b.o.Quarantine.List()
 	require.NoError(t, err)

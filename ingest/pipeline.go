@@ -18,6 +18,9 @@ import (
 // groupItems bounds what is appended to the ledger at once.
 const groupItems = 256
 
+// roundItems bounds what a worker verifies at once.
+const roundItems = 32
+
 // publishers is how many receipts are published at the same time: each waits
 // for the broker, some 60 ms when the connection is full of batches.
 const publishers = 128
@@ -153,16 +156,39 @@ func (p *pipeline) status(gateway string, m mqtt.Message) {
 	}
 }
 
+// verifyLoop takes this worker's share of what waits and verifies it. The key of a
+// gateway is asked for once a round, after all that it is for has arrived: an
+// enrolment counts for whatever comes after it.
 func (p *pipeline) verifyLoop(ctx context.Context) {
+	var round []*item
 	for {
 		select {
 		case it := <-p.work:
-			it.verified = verify(it.payload, it.gateway, p.o.Keys, p.o.Now())
-			close(it.checked)
+			round = append(round[:0], it)
 		case <-ctx.Done():
 			return
 		}
+		round = p.more(round, min(len(p.work)/p.workers, roundItems))
+		keys := onceEach(p.o.Keys)
+		for i, it := range round {
+			it.verified = verify(it.payload, it.gateway, keys, p.o.Now())
+			close(it.checked)
+			round[i] = nil
+		}
 	}
+}
+
+// more takes up to n items that wait to be verified.
+func (p *pipeline) more(round []*item, n int) []*item {
+	for range n {
+		select {
+		case it := <-p.work:
+			round = append(round, it)
+		default:
+			return round
+		}
+	}
+	return round
 }
 
 // appendLoop takes items in the order of arrival. It returns an error when the

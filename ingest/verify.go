@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -30,7 +31,8 @@ var refusals = []string{"format", "signature", "enrolment", "sender", "chain"}
 type refusal struct{ kind, reason string }
 
 // verified is what verification leaves of a batch: its head and verdict. The
-// readings are let go, so that what waits for the ledger stays small.
+// readings are looked at and not kept, so that what waits for the ledger stays
+// small; the follower reads them from the leaf.
 type verified struct {
 	head   batch.Batch // without readings
 	hash   batch.Hash
@@ -39,10 +41,27 @@ type verified struct {
 	later  error // could not be decided
 }
 
+// onceEach asks for the key of each gateway once.
+func onceEach(keys batch.Keys) batch.Keys {
+	type answer struct {
+		key ed25519.PublicKey
+		err error
+	}
+	known := make(map[string]answer)
+	return func(gateway string) (ed25519.PublicKey, error) {
+		a, ok := known[gateway]
+		if !ok {
+			a.key, a.err = keys(gateway)
+			known[gateway] = a
+		}
+		return a.key, a.err
+	}
+}
+
 // verify checks all of a batch that needs no knowledge of other batches.
 func verify(payload []byte, gateway string, keys batch.Keys, now time.Time) (v verified) {
 	v.hash = batch.HashOf(payload)
-	b, err := batch.Open(payload, keys)
+	b, newest, err := batch.Verify(payload, keys)
 	if err != nil {
 		if head, herr := batch.Head(payload); herr == nil {
 			v.head = *head
@@ -50,13 +69,8 @@ func verify(payload []byte, gateway string, keys batch.Keys, now time.Time) (v v
 		v.refuse, v.later = judge(err)
 		return v
 	}
-	newest := b.ClosedAt
-	for i := range b.Readings {
-		newest = max(newest, b.Readings[i].At)
-	}
-	v.ahead = time.UnixMilli(newest).Sub(now)
+	v.ahead = time.UnixMilli(max(newest, b.ClosedAt)).Sub(now)
 	v.head = *b
-	v.head.Readings = nil
 	switch {
 	case b.Gateway != gateway:
 		v.refuse = &refusal{"sender", fmt.Sprintf("batch of %s on the topic of %s", b.Gateway, gateway)}
@@ -66,7 +80,7 @@ func verify(payload []byte, gateway string, keys batch.Keys, now time.Time) (v v
 	return v
 }
 
-// judge says what an error of batch.Open means.
+// judge says what an error of batch.Verify means.
 func judge(err error) (*refusal, error) {
 	switch {
 	case errors.Is(err, ErrTryLater):

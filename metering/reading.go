@@ -93,6 +93,13 @@ func (r Reading) Equal(o Reading) bool {
 	return r.Series == o.Series && r.At == o.At && r.Unit == o.Unit && r.Quality == o.Quality && r.Number.Equal(o.Number)
 }
 
+// Readings are of the years 2000 to 2199, in Unix milliseconds from EarliestMillis
+// up to but without LatestMillis: outside, a clock or a parser is broken.
+const (
+	EarliestMillis int64 = 946684800000
+	LatestMillis   int64 = 7258118400000
+)
+
 // Check refuses a reading that no store should hold.
 func (r Reading) Check() error {
 	if err := r.Series.Check(); err != nil {
@@ -101,8 +108,7 @@ func (r Reading) Check() error {
 	if !r.Series.Quantity().Allows(r.Unit) {
 		return fmt.Errorf("series %s: unit %q is not one of %v", r.Series, r.Unit, infoByQuantity[r.Series.Quantity()].Units)
 	}
-	// 2000-01-01 to 2200-01-01: outside, a clock or a parser is broken.
-	if r.At < 946684800000 || r.At >= 7258118400000 {
+	if r.At < EarliestMillis || r.At >= LatestMillis {
 		return fmt.Errorf("series %s: time %d ms is not between the years 2000 and 2200", r.Series, r.At)
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/thermie/thermie/metering"
@@ -52,34 +51,35 @@ func (s *Store) apply(ctx context.Context, upTo uint64, readings []metering.Read
 	if upTo <= position {
 		return nil
 	}
-	fresh, err := check(readings, units)
+	ascending, err := s.courses.check(readings, units)
 	if err != nil {
 		return err
 	}
 	if err := s.settle(ctx, upTo, len(readings)); err != nil {
 		return err
 	}
-	w := writer{s: s, heads: map[metering.SeriesID]string{}}
-	for _, r := range lastOfEach(readings) {
-		if err := w.add(ctx, r); err != nil {
+	if !ascending {
+		readings = lastOfEach(readings)
+		if _, err := s.courses.check(readings, units); err != nil {
 			return err
 		}
 	}
-	if err := w.flush(ctx); err != nil {
+	if err := s.writeReadings(ctx, readings); err != nil {
 		return err
 	}
 	// The greatest position counts, so the clock need not be right. One point a
 	// day keeps it within any retention.
 	day := s.o.Now().UnixMilli() / dayMillis * dayMillis
 	line := "ledger position=" + strconv.FormatUint(upTo, 10) + "i " + strconv.FormatInt(day, 10)
-	if err := s.write(ctx, line); err != nil {
+	if _, err := s.write(ctx, []byte(line)); err != nil {
 		return fmt.Errorf("move the position to %d: %w", upTo, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.position = upTo
-	for id, u := range fresh {
-		s.units[metering.SeriesID(strings.Clone(string(id)))] = metering.Unit(strings.Clone(string(u)))
+	for _, c := range s.courses.fresh {
+		c.known = true
+		s.units[c.id] = c.unit
 	}
 	return nil
 }
@@ -94,43 +94,9 @@ func (s *Store) known(ctx context.Context) (uint64, map[metering.SeriesID]meteri
 	return s.position, s.units, nil
 }
 
-// check refuses readings that no store should hold and returns the units of
-// series that are new.
-func check(readings []metering.Reading, units map[metering.SeriesID]metering.Unit) (fresh map[metering.SeriesID]metering.Unit, err error) {
-	fresh = map[metering.SeriesID]metering.Unit{}
-	for i, r := range readings {
-		if err := series.Check(r); err != nil {
-			return nil, &series.RefusedError{Index: i, Reading: r, Err: err}
-		}
-		u, ok := units[r.Series]
-		if !ok {
-			if u, ok = fresh[r.Series]; !ok {
-				u, fresh[r.Series] = r.Unit, r.Unit
-			}
-		}
-		if u != r.Unit {
-			return nil, &series.RefusedError{Index: i, Reading: r, Err: &series.UnitError{Series: r.Series, Have: u, Got: r.Unit}}
-		}
-	}
-	return fresh, nil
-}
-
 // lastOfEach leaves out readings that a later one of the same series and
 // instant replaces, so that the order within a request does not matter.
 func lastOfEach(readings []metering.Reading) []metering.Reading {
-	newest := make(map[metering.SeriesID]int64, 64)
-	ascending := true
-	for i := range readings {
-		r := &readings[i]
-		if at, ok := newest[r.Series]; ok && r.At <= at {
-			ascending = false
-			break
-		}
-		newest[r.Series] = r.At
-	}
-	if ascending {
-		return readings
-	}
 	type key struct {
 		id metering.SeriesID
 		at int64
@@ -148,44 +114,36 @@ func lastOfEach(readings []metering.Reading) []metering.Reading {
 	return kept
 }
 
-// writer gathers lines into requests.
-type writer struct {
-	s     *Store
-	heads map[metering.SeriesID]string
-	b     []byte
-	lines int
-}
-
-func (w *writer) add(ctx context.Context, r metering.Reading) error {
-	head, ok := w.heads[r.Series]
-	if !ok {
-		head = lineHead(r.Series, r.Unit)
-		w.heads[r.Series] = head
+// writeReadings writes readings whose courses the last check found, in requests
+// of linesPerWrite. The caller holds writing.
+func (s *Store) writeReadings(ctx context.Context, readings []metering.Reading) error {
+	for begin := 0; begin < len(readings); {
+		end := min(begin+linesPerWrite, len(readings))
+		b := s.lines[:0]
+		s.lines = nil
+		for i := begin; i < end; i++ {
+			b = appendPoint(b, s.courses.of[i].head, series.Point(readings[i]))
+		}
+		clean, err := s.write(ctx, b)
+		if err != nil {
+			return fmt.Errorf("write %d readings: %w", end-begin, err)
+		}
+		if clean {
+			s.lines = b
+		}
+		begin = end
 	}
-	w.b = appendPoint(w.b, head, series.Point(r))
-	if w.lines++; w.lines >= linesPerWrite {
-		return w.flush(ctx)
-	}
-	return nil
-}
-
-func (w *writer) flush(ctx context.Context) error {
-	if w.lines == 0 {
-		return nil
-	}
-	if err := w.s.write(ctx, string(w.b)); err != nil {
-		return fmt.Errorf("write %d readings: %w", w.lines, err)
-	}
-	w.b, w.lines = w.b[:0], 0
 	return nil
 }
 
 // write sends lines until the server has taken them or patience ends. The
-// caller holds writing.
-func (s *Store) write(ctx context.Context, lines string) error {
-	api := s.client.WriteAPIBlocking(s.o.Org, s.o.Bucket)
-	err := s.insist(ctx, func(ctx context.Context) error {
-		err := api.WriteRecord(ctx, lines)
+// caller holds writing. Unless it was clean, at the first attempt and whole, the
+// transport may still read the lines.
+func (s *Store) write(ctx context.Context, lines []byte) (clean bool, err error) {
+	clean = true
+	err = s.insist(ctx, func(ctx context.Context) error {
+		err := s.post(ctx, lines)
+		clean = clean && err == nil
 		if err != nil && outOfRetention(err) {
 			s.log.Warn("InfluxDB leaves out readings that are older than the bucket keeps", "store", s.place(), "error", err)
 			return nil
@@ -198,7 +156,18 @@ func (s *Store) write(ctx context.Context, lines string) error {
 	if err == nil {
 		s.answered()
 	}
-	return err
+	return clean, err
+}
+
+// post makes one attempt to write lines. It goes through the client's service,
+// because the client's own function takes strings and copies them.
+func (s *Store) post(ctx context.Context, lines []byte) error {
+	service := s.client.HTTPService()
+	target := service.ServerAPIURL() + "write?" + url.Values{"org": {s.o.Org}, "bucket": {s.o.Bucket}, "precision": {"ms"}}.Encode()
+	if failed := service.DoPostRequest(ctx, target, bytes.NewReader(lines), nil, func(r *http.Response) error { return r.Body.Close() }); failed != nil {
+		return failed
+	}
+	return nil
 }
 
 // answered starts the time after which what is pending is settled.
@@ -236,6 +205,7 @@ func (s *Store) settle(ctx context.Context, upTo uint64, readings int) error {
 func (s *Store) Delete(ctx context.Context, meters []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.courses = courses{}
 	if _, _, err := s.known(ctx); err != nil {
 		return fmt.Errorf("delete from %s: %w", s.place(), err)
 	}
@@ -267,6 +237,7 @@ func (s *Store) Delete(ctx context.Context, meters []string) error {
 func (s *Store) Clear(ctx context.Context) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.courses = courses{}
 	if err := s.clear(ctx); err != nil {
 		return fmt.Errorf("empty %s: %w", s.place(), err)
 	}

@@ -37,31 +37,69 @@ func micro(d metering.Decimal) (int64, bool) {
 func appendPoint(b []byte, head string, p metering.Point) []byte {
 	b = append(b, head...)
 	b = append(b, " micro="...)
-	switch m, ok := micro(p.Number); {
-	case p.Quality.Level == metering.Missing:
+	if p.Quality.Level == metering.Missing {
 		b = strconv.AppendInt(b, markMissing, 10)
-	case ok:
-		b = strconv.AppendInt(b, m, 10)
-	default:
+		b = appendLevel(append(b, 'i'), p.Quality)
+		return appendEnd(b, p)
+	}
+	m, ok := micro(p.Number)
+	if !ok {
 		b = strconv.AppendInt(b, markExact, 10)
 		b = append(b, `i,exact="`...)
 		b = strconv.AppendInt(b, p.Number.Coef, 10)
 		b = append(b, 'e')
 		b = strconv.AppendInt(b, int64(p.Number.Exp), 10)
-		b = append(b, `",level=`...)
-		return appendQuality(b, p)
+		b = appendLevel(append(b, '"'), p.Quality)
+		b = append(b, ",number="...)
+		return appendEnd(strconv.AppendFloat(b, p.Number.Float64(), 'g', -1, 64), p)
 	}
-	b = append(b, "i,level="...)
-	return appendQuality(b, p)
+	begin := len(b)
+	b = strconv.AppendInt(b, m, 10)
+	digits := b[begin:]
+	b = appendLevel(append(b, 'i'), p.Quality)
+	b = append(b, ",number="...)
+	return appendEnd(appendMillionths(b, digits), p)
 }
 
-func appendQuality(b []byte, p metering.Point) []byte {
-	b = strconv.AppendInt(b, int64(p.Quality.Level), 10)
-	b = append(b, 'i')
-	if p.Quality.Level != metering.Missing {
-		b = append(b, ",number="...)
-		b = strconv.AppendFloat(b, p.Number.Float64(), 'g', -1, 64)
+func appendLevel(b []byte, q metering.Quality) []byte {
+	if q.Level == metering.Good {
+		return append(b, ",level=0i"...)
 	}
+	b = append(b, ",level="...)
+	b = strconv.AppendInt(b, int64(q.Level), 10)
+	return append(b, 'i')
+}
+
+// appendMillionths writes, from its digits, a whole number of millionths as a
+// plain decimal. InfluxDB reads it as the float64 nearest to it, which is
+// Decimal.Float64.
+func appendMillionths(b, digits []byte) []byte {
+	if digits[0] == '-' {
+		b, digits = append(b, '-'), digits[1:]
+	}
+	n := len(digits) + microExp // digits before the point
+	if n > 0 {
+		b = append(b, digits[:n]...)
+		digits = digits[n:]
+	} else {
+		b = append(b, '0')
+	}
+	b = append(b, '.')
+	for ; n < 0; n++ {
+		b = append(b, '0')
+	}
+	b = append(b, digits...)
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	if b[len(b)-1] == '.' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// appendEnd writes the reason, if there is one, and the time.
+func appendEnd(b []byte, p metering.Point) []byte {
 	if p.Quality.Level != metering.Good {
 		reason := noReason
 		if p.Quality.Reason != "" {

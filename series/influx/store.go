@@ -81,6 +81,8 @@ type Store struct {
 
 	writing sync.Mutex // held by Apply and Delete; taken before mu
 	doubt   doubt
+	courses courses
+	lines   []byte // memory of the last request
 
 	mu       sync.Mutex // guards what follows; held for long only while loading
 	loaded   bool
