@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -59,10 +58,13 @@ func (s *Store) apply(ctx context.Context, upTo uint64, readings []metering.Read
 		return err
 	}
 	if !ascending {
-		readings = lastOfEach(readings)
-		if _, err := s.courses.check(readings, units); err != nil {
-			return err
+		last := s.courses.lastOfEach(readings)
+		if len(last) < len(readings) {
+			if _, err := s.courses.check(last, units); err != nil {
+				return err
+			}
 		}
+		readings = last
 	}
 	if err := s.writeReadings(ctx, readings); err != nil {
 		return err
@@ -92,26 +94,6 @@ func (s *Store) known(ctx context.Context) (uint64, map[metering.SeriesID]meteri
 		return 0, nil, err
 	}
 	return s.position, s.units, nil
-}
-
-// lastOfEach leaves out readings that a later one of the same series and
-// instant replaces, so that the order within a request does not matter.
-func lastOfEach(readings []metering.Reading) []metering.Reading {
-	type key struct {
-		id metering.SeriesID
-		at int64
-	}
-	seen := make(map[key]bool, len(readings))
-	kept := make([]metering.Reading, 0, len(readings))
-	for _, r := range slices.Backward(readings) {
-		k := key{r.Series, r.At}
-		if !seen[k] {
-			seen[k] = true
-			kept = append(kept, r)
-		}
-	}
-	slices.Reverse(kept)
-	return kept
 }
 
 // writeReadings writes readings whose courses the last check found, in requests

@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/thermie/thermie/metering"
@@ -19,7 +20,8 @@ type course struct {
 	next  *course
 }
 
-// maxCourses bounds the series that are kept; one more, and they are made anew.
+// maxCourses bounds the series that are kept from one check to the next; with
+// more, they are made anew.
 const maxCourses = 1 << 17
 
 // courses finds the course of each reading. Readings of the same series come in
@@ -37,6 +39,9 @@ type courses struct {
 // readings ascend in time, so that none replaces another.
 func (c *courses) check(readings []metering.Reading, units map[metering.SeriesID]metering.Unit) (ascending bool, err error) {
 	c.round++
+	if c.all == nil || len(c.all) >= maxCourses {
+		c.all, c.last = make(map[metering.SeriesID]*course), nil
+	}
 	clear(c.fresh)
 	c.of, c.fresh = c.of[:0], c.fresh[:0]
 	ascending = true
@@ -74,9 +79,6 @@ func (c *courses) find(r *metering.Reading, units map[metering.SeriesID]metering
 	}
 	s, ok := c.all[r.Series]
 	if !ok {
-		if c.all == nil || len(c.all) >= maxCourses {
-			c.all, c.last = make(map[metering.SeriesID]*course), nil
-		}
 		// The reading's strings may be parts of something large.
 		s = &course{id: metering.SeriesID(strings.Clone(string(r.Series)))}
 		unit, known := units[r.Series]
@@ -102,4 +104,31 @@ func (s *course) rename(u metering.Unit) {
 	s.unit = metering.Unit(strings.Clone(string(u)))
 	s.head = lineHead(s.id, s.unit)
 	s.sound = series.Check(metering.Reading{Series: s.id, Unit: s.unit, At: metering.EarliestMillis}) == nil
+}
+
+// lastOfEach leaves out readings that a later one of the same series and
+// instant replaces, so that the order within a request does not matter. The
+// readings are those of the last check.
+func (c *courses) lastOfEach(readings []metering.Reading) []metering.Reading {
+	type key struct {
+		s  *course
+		at int64
+	}
+	seen := make(map[key]struct{}, len(readings))
+	for i := range readings {
+		seen[key{c.of[i], readings[i].At}] = struct{}{}
+	}
+	if len(seen) == len(readings) {
+		return readings
+	}
+	kept := make([]metering.Reading, 0, len(seen))
+	for i, r := range slices.Backward(readings) {
+		k := key{c.of[i], r.At}
+		if _, is := seen[k]; is {
+			delete(seen, k)
+			kept = append(kept, r)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
 }

@@ -48,3 +48,19 @@ func TestCourses(t *testing.T) {
 		require.Equal(t, series.Check(r), refused.Err)
 	}
 }
+
+func TestLastOfEach(t *testing.T) {
+	reading := func(at int64, number string) metering.Reading {
+		return reading(metering.EarliestMillis+at, number)
+	}
+	var c courses
+	last := func(readings ...metering.Reading) []metering.Reading {
+		_, err := c.check(readings, nil)
+		require.NoError(t, err)
+		return c.lastOfEach(readings)
+	}
+	none := []metering.Reading{reading(2, "2"), reading(1, "1"), reading(3, "3")}
+	require.Equal(t, none, last(none...))
+	require.Equal(t, []metering.Reading{reading(1, "3"), reading(2, "4"), reading(0, "5")},
+		last(reading(1, "1"), reading(2, "2"), reading(1, "3"), reading(2, "4"), reading(0, "5")))
+}

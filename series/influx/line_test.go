@@ -78,11 +78,6 @@ func TestTornPointsAreSeen(t *testing.T) {
 	require.ErrorIs(t, err, errFormat)
 }
 
-func TestLastOfEach(t *testing.T) {
-	b := []metering.Reading{reading(1, "1"), reading(2, "2"), reading(1, "3"), reading(2, "4"), reading(0, "5")}
-	require.Equal(t, []metering.Reading{reading(1, "3"), reading(2, "4"), reading(0, "5")}, lastOfEach(b))
-}
-
 func TestRows(t *testing.T) {
 	read := func(s string) (out []string, err error) {
 		err = readRows(strings.NewReader(s), func(r *row) error {
