@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"metering", "calendar"},
 	{"batch", "firmware-configs", "firmware-configs/profile", "firmware-configs/hardware", "access", "mqtt", "sqlite", "pki"},
 	{"series", "ledger", "registry"},
-	{"ingest", "gateway", "analytics", "broker", "export", "importer"},
+	{"ingest", "gateway", "analytics", "broker", "export", "importer", "contact"},
 	{"proof", "report", "assessment", "simulator", "api", "demo", "server"},
 	{"cmd"},
 }
@@ -29,6 +29,7 @@ var floors = [][]string{
 var arrows = map[string][]string{
 	"firmware-configs/profile":  {"firmware-configs"},
 	"firmware-configs/hardware": {"firmware-configs"},
+	"contact":                   {"analytics"},
 	"report":                    {"proof"},
 	"api":                       {"report", "proof"},
 	"server":                    {"api", "assessment", "proof", "report"},

@@ -102,6 +102,11 @@ type Facts interface {
 	SynergyParties(synergy string) []metering.Party
 	// Consented says whether a consent of the company is in force now.
 	Consented(company string, to Role, what Matter) bool
+	// Reserved counts the companies without such a consent in force, those of one
+	// holding once.
+	Reserved(to Role, what Matter) int
+	// ContactSides returns the two companies of a contact, none for an unknown one.
+	ContactSides(contact string) []ContactSide
 }
 
 // ErrNotPermitted is returned, wrapped, where As refuses.

@@ -20,6 +20,8 @@ type port struct {
 	shared   map[string][]string
 	parties  map[string][]metering.Party
 	consents map[string]bool
+	contacts map[string][]ContactSide
+	reserved int
 }
 
 func (p port) MeterCompany(m string) (string, bool)     { c, ok := p.owner[m]; return c, ok }
@@ -29,8 +31,17 @@ func (p port) Consented(c string, to Role, what Matter) bool {
 	return p.consents[c+" "+string(to)+" "+string(what)]
 }
 
+func (p port) Reserved(Role, Matter) int           { return p.reserved }
+func (p port) ContactSides(c string) []ContactSide { return p.contacts[c] }
+
 func facts() port {
 	return port{
+		contacts: map[string][]ContactSide{
+			"k1": {{Company: "foundry", Asked: true}, {Company: "dairy", Asked: true}},
+			"k2": {{Company: "network", Asked: true}, {Company: "dairy", Asked: true}},
+			"k3": {{Company: "foundry"}, {Company: "network", Asked: true}}, // the foundry only after the network
+			"k4": {{Company: "network", Asked: true, Agreed: true}, {Company: "dairy", Asked: true, Agreed: true}},
+		},
 		owner:  map[string]string{"line": "foundry", "furnace": "foundry", "substation": "network", "chiller": "dairy", "weather": ""},
 		shared: map[string][]string{"line": {"s1"}},
 		parties: map[string][]metering.Party{
@@ -59,7 +70,8 @@ func TestEveryRoleAndAction(t *testing.T) {
 		SeeSynergy: {"s1", "s2", "s9", ""}, SeeEvidence: {"s1", "s2"}, ApprovePlan: {"s1"}, Declare: {"s1", "s2"},
 		SeeCompany: {"foundry", "network", "dairy", ""}, SeeOpportunities: {"foundry", "network", "dairy", ""},
 		SeeMeters: {"foundry", "dairy", ""}, Consent: {"foundry", "dairy", ""}, Install: {"foundry", "dairy"},
-		SeeHistory: {"line", "furnace", "substation", "chiller", "weather", "unknown"},
+		SeeHistory:  {"line", "furnace", "substation", "chiller", "weather", "unknown"},
+		SeeContacts: {"k1", "k2", "k3", "k4", "k9", ""}, AnswerContact: {"k1", "k2", "k3", "k4", "k9", ""},
 	}
 	allowed := map[Role]string{
 		Installer: `see_meters: foundry dairy *
@@ -72,8 +84,11 @@ func TestEveryRoleAndAction(t *testing.T) {
 			consent: foundry
 			see_opportunities: foundry dairy *
 			see_meters: foundry *
+			see_contacts: k1 *
+			answer_contact: k1
 			see_history: line furnace weather`,
-		Animator: `see_programme see_indicators see_reports see_methods see_as edit_programme seal_report
+		Animator: `see_programme see_indicators see_reports see_methods see_as edit_programme seal_report start_contact
+			see_contacts: k4 *
 			see_synergy: s1 s2 s9 *
 			see_evidence: s1 s2
 			approve_plan: s1
@@ -87,6 +102,7 @@ func TestEveryRoleAndAction(t *testing.T) {
 			see_evidence: s1 s2
 			see_company: foundry network dairy *
 			see_opportunities: foundry network dairy *
+			see_contacts: k1 k2 k3 k4 *
 			see_meters: foundry dairy *
 			see_history: line furnace substation chiller weather unknown`,
 		Funder: `see_indicators see_reports see_methods`,

@@ -36,6 +36,9 @@ const (
 	// company; "" asks for the page as such. A proposal names two companies: ask
 	// for each and leave out the one that is refused.
 	SeeOpportunities Action = "see_opportunities"
+	// SeeContacts: contacts between companies. Subject: contact; "" asks for the page
+	// as such. What is shown of each company, MaySeePart says.
+	SeeContacts Action = "see_contacts"
 	// SeeMeters: a company's gateways and meters: where, which device, last seen,
 	// faults in words, completeness by day; no reading. Subject: company; "" asks
 	// for the page as such. Readings need a Scope.
@@ -61,6 +64,11 @@ const (
 	Declare Action = "declare"
 	// Consent: to give or withdraw a company's consent. Subject: company.
 	Consent Action = "consent"
+	// StartContact: to propose a contact to two companies, and to enter it as a synergy
+	// once both want it. No subject; MayPropose decides on the pair.
+	StartContact Action = "start_contact"
+	// AnswerContact: to answer for a company that was asked. Subject: contact.
+	AnswerContact Action = "answer_contact"
 	// Install: to enrol gateways, record meters and their exchange. Subject: company.
 	Install Action = "install"
 	// Administer: people, roles, settings. No subject.
@@ -73,8 +81,8 @@ const RecentDays = 7
 
 // Actions is the closed list: what is seen first, then what is changed.
 var Actions = []Action{SeeProgramme, SeeIndicators, SeeReports, SeeMethods, SeeSynergy, SeeEvidence, SeeDossier,
-	SeeCompany, SeeOpportunities, SeeMeters, SeeHistory, SeeAudit, SeeAs,
-	EditProgramme, ApprovePlan, SealReport, Declare, Consent, Install, Administer}
+	SeeCompany, SeeOpportunities, SeeContacts, SeeMeters, SeeHistory, SeeAudit, SeeAs,
+	EditProgramme, ApprovePlan, SealReport, Declare, Consent, StartContact, AnswerContact, Install, Administer}
 
 // changes says whether an action changes something.
 func (a Action) changes() bool {
@@ -106,7 +114,7 @@ func may(p Person, f Facts, a Action, subject string) bool {
 	case Animator:
 		return animatorMay(p, f, a, subject)
 	case Verifier:
-		return !a.changes()
+		return !a.changes() && (a != SeeContacts || subject == "" || seesContact(p, f, subject))
 	case Funder:
 		return a == SeeIndicators || a == SeeReports || a == SeeMethods
 	case Administrator:
@@ -137,6 +145,10 @@ func companyMay(p Person, f Facts, a Action, subject string) bool {
 		return subject == "" || p.of(subject)
 	case SeeOpportunities:
 		return subject == "" || p.of(subject) || f.Consented(subject, Company, OpportunitiesMatter)
+	case SeeContacts:
+		return subject == "" || seesContact(p, f, subject)
+	case AnswerContact:
+		return seesContact(p, f, subject)
 	case SeeHistory:
 		return seesSeries(p, f, subject)
 	}
@@ -145,8 +157,10 @@ func companyMay(p Person, f Facts, a Action, subject string) bool {
 
 func animatorMay(p Person, f Facts, a Action, subject string) bool {
 	switch a {
-	case SeeDossier, SeeAudit, Consent, Install, Administer:
+	case SeeDossier, SeeAudit, Consent, AnswerContact, Install, Administer:
 		return false
+	case SeeContacts:
+		return subject == "" || seesContact(p, f, subject)
 	case SeeCompany:
 		return f.Consented(subject, Animator, FiguresMatter)
 	case SeeOpportunities:
@@ -164,3 +178,5 @@ func (noFacts) MeterCompany(string) (string, bool)     { return "", false }
 func (noFacts) MeterSynergies(string) []string         { return nil }
 func (noFacts) SynergyParties(string) []metering.Party { return nil }
 func (noFacts) Consented(string, Role, Matter) bool    { return false }
+func (noFacts) ContactSides(string) []ContactSide      { return nil }
+func (noFacts) Reserved(Role, Matter) int              { return 0 }

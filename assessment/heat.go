@@ -78,6 +78,9 @@ func (r *run) heat(ctx context.Context) error {
 	}
 	r.step()
 	planned(found, plan)
+	if err := r.Registry.PutHeatNeeds(ctx, r.heatNeeds(in, known.Names)); err != nil {
+		return err
+	}
 	return r.Registry.PutOpportunities(ctx, found)
 }
 

@@ -34,6 +34,7 @@ type Registry interface {
 
 	PutResults(ctx context.Context, results []metering.Result) error
 	PutOpportunities(ctx context.Context, all []metering.Opportunity) error
+	PutHeatNeeds(ctx context.Context, all []metering.HeatNeed) error
 	PutAlarms(ctx context.Context, source string, alarms []metering.Alarm) error
 	PutCompleteness(ctx context.Context, days []registry.MeterDay) error
 	PutHeatProposals(ctx context.Context, found []metering.HeatProposal) error

@@ -116,7 +116,8 @@ type Opportunity struct {
 // Use is one possible use of an opportunity's heat.
 type Use struct {
 	Company       string  `json:"company"`
-	How           Text    `json:"how"` // direct exchange, heat pump with COP ...
+	Need          string  `json:"need,omitempty"` // the need's card
+	How           Text    `json:"how"`            // direct exchange, heat pump with COP ...
 	COP           float64 `json:"cop,omitempty"`
 	MWhPerYear    float64 `json:"mwh_per_year"`
 	PlannedMWh    float64 `json:"planned_mwh"` // of it in the joint plan of all sites

@@ -63,9 +63,14 @@ func (r *Registry) Withdraw(ctx context.Context, company string, to access.Role,
 // Facts returns what access must know, as it is now: take it anew for each
 // request, so that a withdrawn consent counts from the next one on.
 func (r *Registry) Facts(ctx context.Context) (access.Facts, error) {
-	f := &facts{owner: map[string]string{}, shared: map[string][]string{}, parties: map[string][]metering.Party{}, consents: map[consentKey]bool{}}
+	f := &facts{owner: map[string]string{}, shared: map[string][]string{}, parties: map[string][]metering.Party{}, consents: map[consentKey]bool{}, contacts: map[string][]access.ContactSide{}}
 	now := r.now().UnixMilli()
-	err := r.view(ctx, func(tx *sql.Tx) error { return f.load(ctx, tx, now) })
+	err := r.view(ctx, func(tx *sql.Tx) error {
+		if err := f.load(ctx, tx, now); err != nil {
+			return err
+		}
+		return f.loadContacts(ctx, tx, r)
+	})
 	if err != nil {
 		return nil, wrap(err, "facts")
 	}
@@ -92,6 +97,8 @@ type facts struct {
 	shared   map[string][]string
 	parties  map[string][]metering.Party
 	consents map[consentKey]bool
+	contacts map[string][]access.ContactSide
+	group    map[string]string // of a company: its holding, else itself
 }
 
 func (f *facts) load(ctx context.Context, q querier, now int64) error {

@@ -242,6 +242,11 @@ func (s *Server) Assess(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if n, err := s.registry.CloseExpired(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.log.Info("contacts ended without an answer", "contacts", n)
+	}
 	s.log.Info("assessment done", "took", time.Since(began).Round(time.Millisecond))
 	s.assessed = now
 	return s.registry.SetSetting(ctx, assessedSetting, now.UTC().Format(time.RFC3339))

@@ -90,7 +90,7 @@ func (r *Rules) Opportunities(in Input, programme Programme) ([]metering.Opportu
 // investment, at the middle case's prices and without support.
 func (p *Proposal) use() metering.Use {
 	w := p.Worth
-	u := metering.Use{Company: p.Need.Demand.Site, How: metering.Text{FR: "échange direct", EN: "direct exchange"}, COP: p.COP, MWhPerYear: w.MWhP50,
+	u := metering.Use{Company: p.Need.Demand.Site, Need: p.Need.Demand.ID, How: metering.Text{FR: "échange direct", EN: "direct exchange"}, COP: p.COP, MWhPerYear: w.MWhP50,
 		CO2eTonnes: w.CO2eTonnes[middle], DistanceM: p.KM * 1000, PaybackYears: w.CapexEUR[favourable] / w.SavingEUR[middle], PaybackYearsH: w.CapexEUR[cautious] / w.SavingEUR[middle]}
 	u.Pays = w.With.NPVEUR[middle] > 0
 	u.LCOHLowEUR, u.LCOHHighEUR = w.Without.LCOHEUR[favourable], w.Without.LCOHEUR[cautious]

@@ -132,6 +132,8 @@ func (companies) MeterCompany(meter string) (string, bool) {
 func (companies) MeterSynergies(string) []string                    { return nil }
 func (companies) SynergyParties(string) []metering.Party            { return nil }
 func (companies) Consented(string, access.Role, access.Matter) bool { return false }
+func (companies) Reserved(access.Role, access.Matter) int           { return 0 }
+func (companies) ContactSides(string) []access.ContactSide          { return nil }
 
 func testScope(t *testing.T, place Place) {
 	s := newSubject(t, place)
