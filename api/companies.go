@@ -50,6 +50,7 @@ type companyPage struct {
 	Todo                       []alarmLine
 	SeenBy                     string
 	Own                        bool
+	Requests                   string // contacts that wait for an answer
 }
 
 type companyMeter struct {
@@ -85,6 +86,15 @@ func showCompany(v *visit) error {
 	}
 	if p.Todo, err = v.companyTodo(c.ID); err != nil {
 		return err
+	}
+	if p.Own {
+		n, err := v.contactRequests()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			p.Requests = v.lang.N("contact.requests", n)
+		}
 	}
 	return v.page(http.StatusOK, "company", c.Name, p)
 }

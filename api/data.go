@@ -21,6 +21,7 @@ type Registry interface {
 	Outcomes
 	Papers
 	Health
+	Contacting
 }
 
 // Members are the things that the programme is made of.
@@ -43,6 +44,22 @@ type Outcomes interface {
 	Results(ctx context.Context, q registry.Query) ([]metering.Result, error)
 	Opportunities(ctx context.Context) ([]metering.Opportunity, error)
 	Alarms(ctx context.Context, q registry.AlarmQuery) ([]metering.Alarm, error)
+}
+
+// Contacting is what brings companies together. It is given out only through
+// visit.seen.
+type Contacting interface {
+	Contacts(ctx context.Context, company string) ([]registry.Contact, error)
+	Contact(ctx context.Context, id string) (registry.Contact, error)
+	ContactByRef(ctx context.Context, ref string) (c registry.Contact, side int, err error)
+	ProposeContact(ctx context.Context, p registry.ContactProposal, by string) (registry.Contact, error)
+	AgreeContact(ctx context.Context, ref string, parts []access.Part, person registry.ContactPerson, by string) error
+	PostponeContact(ctx context.Context, ref, by string) error
+	DeclineContact(ctx context.Context, ref, reason, by string) error
+	WishCandidate(ctx context.Context, ref string, wish bool, by string) error
+	EnterCandidate(ctx context.Context, id string, name metering.Text, by string) (synergy string, err error)
+	HeatNeeds(ctx context.Context) ([]metering.HeatNeed, error)
+	Flows(ctx context.Context) ([]registry.Flow, error)
 }
 
 // Papers are what figures rest on.

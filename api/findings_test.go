@@ -6,6 +6,7 @@ import (
 
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/simulator/port"
 )
 
@@ -32,6 +33,17 @@ func (w *world) findings(ctx context.Context, _ *port.Port) error {
 	}
 	// The oil mill wants nobody to see its waste heat or its needs.
 	if err := w.registry.Withdraw(ctx, "huilerie", access.Animator, access.OpportunitiesMatter); err != nil {
+		return err
+	}
+	// The dairy was asked whether it wants to meet somebody who said yes already.
+	c, err := w.registry.ProposeContact(ctx, registry.ContactProposal{Resource: "heat",
+		Giver: registry.ProposedSide{Company: "chimie", Subject: "chimie-refroidissement", Profile: registry.ContactProfile{PowerKW: 600, MWhPerYear: 3560, LowC: 28, HighC: 38,
+			Bands: registry.ContactBands{PowerKW: &registry.Band{From: 300, To: 1000}, Temperature: &registry.Band{To: 40}}}},
+		Taker: registry.ProposedSide{Company: "laiterie", Subject: "laiterie-eau-chaude", Profile: registry.ContactProfile{PowerKW: 910, MWhPerYear: 4400, LowC: 12, HighC: 65}}}, "animatrice@port-fictif.example")
+	if err != nil {
+		return err
+	}
+	if err := w.registry.AgreeContact(ctx, c.Sides[0].Ref, []access.Part{access.BandsPart}, registry.ContactPerson{Name: "Léa Simon", Email: "lea@chimie.example"}, "lea@chimie.example"); err != nil {
 		return err
 	}
 	return w.registry.PutOpportunities(ctx, []metering.Opportunity{

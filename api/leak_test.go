@@ -39,9 +39,15 @@ func crawl(t *testing.T, role access.Role, lang string, more ...string) map[stri
 	}
 	w := fixture(t)
 	v := w.signIn(t, w.server(t, sealed(t)), role, lang)
-	queue := append([]string{home(w.people[role]), "/api/v1/me", "/api/v1/synergies", "/api/v1/opportunities", "/api/v1/gateways", "/api/v1/series", "/api/v1/indicators", "/api/v1/reports"}, more...)
+	queue := append([]string{home(w.people[role]), "/api/v1/me", "/api/v1/synergies", "/api/v1/opportunities", "/api/v1/contacts", "/api/v1/gateways", "/api/v1/series", "/api/v1/indicators", "/api/v1/reports"}, more...)
+	walks[role] = wander(t, v, role, queue)
+	return walks[role]
+}
+
+// wander follows every address from some on.
+func wander(t *testing.T, v *visitor, role access.Role, queue []string) map[string]string {
+	t.Helper()
 	out := map[string]string{}
-	walks[role] = out
 	asked := map[string]bool{}
 	for len(queue) > 0 {
 		url := queue[0]

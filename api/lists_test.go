@@ -5,8 +5,10 @@ import (
 	"strconv"
 
 	"github.com/thermie/thermie/access"
+	"github.com/thermie/thermie/analytics/flows"
 	"github.com/thermie/thermie/analytics/indicators"
 	"github.com/thermie/thermie/analytics/savings"
+	"github.com/thermie/thermie/contact"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/registry"
 )
@@ -26,6 +28,24 @@ func closedLists() (keys []string) {
 	for _, m := range access.Matters {
 		add("matter.", string(m))
 	}
+	for _, p := range access.Parts {
+		add("contact.part.", string(p))
+		add("contact.part_note.", string(p))
+	}
+	add("contact.reason.", registry.ContactReasons...)
+	for _, x := range []registry.SideState{registry.SideWaiting, registry.SideAsked, registry.SideLater, registry.SideAgreed, registry.SideDeclined, registry.SideWithdrawn} {
+		add("side.", string(x))
+	}
+	for _, x := range []registry.ContactState{registry.ContactProposed, registry.ContactIntroduced, registry.ContactEntered, registry.ContactDeclined, registry.ContactWithdrawn, registry.ContactExpired} {
+		add("contact.state.", string(x))
+	}
+	add("contact.state.", "asked", "later", "agreed", "closed")
+	for _, x := range flows.Resources() {
+		if x != "waste heat" {
+			add("resource.", string(x))
+		}
+	}
+	add("resource.", contact.Heat)
 	for _, i := range metering.Indicators {
 		for _, p := range []string{"indicator.", "unit.", "short."} {
 			add(p, string(i))

@@ -122,6 +122,7 @@ type opportunityPage struct {
 	Uses                           *table
 	Running                        []runningUse
 	SeenBy                         string
+	Leads                          []leadRow
 }
 
 // runningUse is a synergy that takes heat of the same company already, with what
@@ -198,6 +199,9 @@ func showOpportunity(v *visit) error {
 		p.Uses.add(txt(names[u.Company]), use, right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback), right(cost))
 	}
 	if p.Running, err = v.running(o.Company, names); err != nil {
+		return err
+	}
+	if p.Leads, err = v.leadRows(func(l lead) bool { return l.Giver.Subject == o.ID }); err != nil {
 		return err
 	}
 	return v.page(http.StatusOK, "opportunity", p.Name, p)

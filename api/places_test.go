@@ -305,7 +305,7 @@ func TestPeopleAndAudit(t *testing.T) {
 	for _, p := range w.people {
 		assert.Contains(t, body, p.Email)
 	}
-	audit := v.get("/audit?last=1").body
+	audit := v.get("/audit?last=3").body
 	assert.Contains(t, audit, "import du programme")
-	assert.Contains(t, audit, "/audit?last=5", "older acts can be asked for")
+	assert.Contains(t, audit, "/audit?last=15", "older acts can be asked for")
 }

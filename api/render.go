@@ -112,6 +112,7 @@ var places = []struct {
 	{"nav.overview", "/overview", access.SeeSynergy},
 	{"nav.synergies", "/synergies", access.SeeProgramme},
 	{"nav.opportunities", "/opportunities", access.SeeOpportunities},
+	{"nav.contacts", "/contacts", access.SeeContacts},
 	{"nav.companies", "/companies", access.SeeProgramme},
 	{"nav.gateways", "/gateways", access.SeeMeters},
 	{"nav.indicators", "/indicators", access.SeeIndicators},

@@ -42,6 +42,12 @@ var routes = []route{
 	{method: "GET", path: "/opportunities", action: access.SeeOpportunities, answer: showOpportunities},
 	{method: "GET", path: "/opportunities/:opportunity", action: access.SeeOpportunities, subject: theOpportunitysCompany, answer: showOpportunity},
 
+	{method: "GET", path: "/contacts", action: access.SeeContacts, answer: showContacts},
+	{method: "POST", path: "/contacts", action: access.StartContact, answer: startContact},
+	{method: "GET", path: "/contacts/:contact", action: access.SeeContacts, subject: theContact, answer: showContact},
+	{method: "POST", path: "/contacts/:contact/answer", action: access.AnswerContact, subject: theContact, answer: answerContact},
+	{method: "POST", path: "/contacts/:contact/synergy", action: access.StartContact, subject: theContact, answer: enterContact},
+
 	{method: "GET", path: "/gateways", action: access.SeeMeters, answer: showGateways},
 	{method: "GET", path: "/gateways/:gateway", action: access.SeeMeters, subject: theGatewaysCompany, answer: showGateway},
 	{method: "GET", path: "/gateways/:gateway/live", action: access.SeeMeters, subject: theGatewaysCompany, answer: showGatewayLive},
@@ -66,6 +72,7 @@ var routes = []route{
 	{method: "GET", path: "/api/v1/synergies", action: access.SeeProgramme, answer: jsonSynergies},
 	{method: "GET", path: "/api/v1/synergies/:synergy/results", action: access.SeeSynergy, subject: theSynergy, answer: jsonResults},
 	{method: "GET", path: "/api/v1/opportunities", action: access.SeeOpportunities, answer: jsonOpportunities},
+	{method: "GET", path: "/api/v1/contacts", action: access.SeeContacts, answer: jsonContacts},
 	{method: "GET", path: "/api/v1/gateways", action: access.SeeMeters, answer: jsonGateways},
 	{method: "GET", path: "/api/v1/series", action: access.SeeMeters, answer: jsonSeries},
 	{method: "GET", path: "/api/v1/series/:meter/:quantity/points", action: access.SeeMeters, answer: jsonPoints},

@@ -28,6 +28,8 @@ var rights = map[string]string{
 	"/opportunities/papeterie-effluent":   "av 404",
 	"/opportunities/fonderie-fumees":      "av 404",
 	"/opportunities/huilerie-sans-accord": "v 404",
+	"/contacts":                           "cav 403",
+	"/contacts/none":                      " 404",
 	"/gateways":                           "icav 403",
 	"/gateways/gw-laiterie":               "icav 404",
 	"/gateways/gw-laiterie/live":          "icav 404",
@@ -50,6 +52,7 @@ var rights = map[string]string{
 	"/api/v1/synergies/s02-malterie-laiterie/results": "cav 404",
 	"/api/v1/synergies/s01-fonderie-reseau/results":   "av 404",
 	"/api/v1/opportunities":                           "cav 403",
+	"/api/v1/contacts":                                "cav 403",
 	"/api/v1/gateways":                                "icav 403",
 	"/api/v1/series":                                  "icav 403",
 	"/api/v1/indicators":                              "cavf 403",
@@ -65,6 +68,7 @@ var initials = map[access.Role]string{access.Installer: "i", access.Company: "c"
 // elsewhere are routes that tests of their own ask: they need a report or a
 // period, or change who is signed in.
 var elsewhere = []string{"/", "/healthz", "/metrics", "/assets/*", "/sign-in", "/sign-out", "/reports/:quarter/:file", "/dossiers/:quarter",
+	"/contacts/:contact/answer", "/contacts/:contact/synergy",
 	"/api/v1/openapi.yaml", "/api/v1/series/:meter/:quantity/points"}
 
 // TestRights asks every page as every role in both languages, and as nobody.

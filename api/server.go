@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,6 +68,7 @@ type Server struct {
 	pages    pages
 	assets   assets
 	gauges   gauges
+	leadKey  [32]byte // names pairs in forms
 	plans    sync.Map // hash of a body -> *savings.Plan, read once; it never changes
 }
 
@@ -93,6 +95,9 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{o: o}
+	if _, err := rand.Read(s.leadKey[:]); err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
 	var err error
 	if s.assets, err = packedAssets(); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)

@@ -175,10 +175,10 @@ func (f *finder) lead(resource, giver, from, taker, to string) {
 	l := Lead{Resource: resource, Giver: a.propose(givers), Taker: b.propose(takers)}
 	// Where few could be the other one, its consent comes first: being asked at all
 	// would tell this one who it is.
-	switch few, many := crowd(givers) < Crowd, crowd(takers) < Crowd; {
-	case few:
+	switch fewGivers, fewTakers := crowd(givers) < Crowd, crowd(takers) < Crowd; {
+	case fewGivers:
 		l.Taker.After = true
-	case many:
+	case fewTakers:
 		l.Giver.After = true
 	}
 	f.out = append(f.out, l)

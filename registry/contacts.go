@@ -111,6 +111,21 @@ type ContactSide struct {
 	salt string
 }
 
+// AnswerBy is until when a company can answer. It follows from what this company
+// did: the contact may last longer because the other one put it off.
+func (s *ContactSide) AnswerBy() time.Time {
+	by := s.AskedAt.Add(ContactLasts)
+	if t := s.RemindAt.Add(ReminderAfter); s.State == SideLater && t.After(by) {
+		return t
+	}
+	return by
+}
+
+// Due says whether a company should be told, at a moment, that a question waits.
+func (s *ContactSide) Due(now time.Time) bool {
+	return s.State == SideAsked || s.State == SideLater && !now.Before(s.RemindAt)
+}
+
 // Contact is two companies that could exchange something; the first has it.
 type Contact struct {
 	ID         string
@@ -265,22 +280,16 @@ func (r *Registry) contact(ctx context.Context, q querier, where string, arg str
 }
 
 // Resting says until when two companies are left in peace about a resource, in
-// whatever direction; ok is false when they may be asked. A zero time: they are in
-// contact.
-func (r *Registry) Resting(ctx context.Context, resource, a, b string) (until time.Time, ok bool, err error) {
-	until, ok, err = r.resting(ctx, r.db, resource, a, b)
-	return until, ok, wrap(err, "contact of %q and %q", a, b)
-}
-
-func (r *Registry) resting(ctx context.Context, q querier, resource, a, b string) (until time.Time, ok bool, err error) {
-	all, err := r.contacts(ctx, q, `WHERE resource = ? AND id IN (SELECT contact FROM contact_sides WHERE company = ?)
-		AND id IN (SELECT contact FROM contact_sides WHERE company = ?)`, resource, a, b)
-	if err != nil || len(all) == 0 {
-		return until, false, err
-	}
-	for _, c := range all {
+// whatever direction, as their contacts have it; ok is false when they may be asked.
+// A zero time: they are in contact.
+func Resting(all []Contact, resource, a, b string, now time.Time) (until time.Time, ok bool) {
+	for i := range all {
+		c := &all[i]
+		if c.Resource != resource || c.Side(a) < 0 || c.Side(b) < 0 {
+			continue
+		}
 		if c.Open() {
-			return time.Time{}, true, nil
+			return time.Time{}, true
 		}
 		rest := RestDeclined
 		if c.State == ContactExpired {
@@ -290,7 +299,7 @@ func (r *Registry) resting(ctx context.Context, q querier, resource, a, b string
 			until = t
 		}
 	}
-	return until, r.now().Before(until), nil
+	return until, now.Before(until)
 }
 
 // random is a name that tells nothing.
@@ -310,12 +319,14 @@ func (r *Registry) ProposeContact(ctx context.Context, p ContactProposal, by str
 		if err := p.check(by); err != nil {
 			return err
 		}
-		if until, resting, err := r.resting(ctx, tx, p.Resource, p.Giver.Company, p.Taker.Company); err != nil {
+		now := r.now()
+		all, err := r.contacts(ctx, tx, "WHERE resource = ?", p.Resource)
+		if err != nil {
 			return err
-		} else if resting {
+		}
+		if until, resting := Resting(all, p.Resource, p.Giver.Company, p.Taker.Company, now); resting {
 			return RestingError{until}
 		}
-		now := r.now()
 		if id, err = random(); err != nil {
 			return err
 		}

@@ -180,6 +180,14 @@ func ResourceOf(word string) (Resource, bool) {
 	return "", false
 }
 
+// Resources is the closed list.
+func Resources() (out []Resource) {
+	for _, r := range resources {
+		out = append(out, r.name)
+	}
+	return out
+}
+
 func names() (out []string) {
 	for _, r := range resources {
 		out = append(out, string(r.name))
