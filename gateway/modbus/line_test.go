@@ -2,7 +2,10 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -171,6 +174,51 @@ func TestIdleConnectionClosed(t *testing.T) {
 			<-done
 		})
 	}
+}
+
+// TestHalfClosed: a device that ends its side of a connection and goes on taking
+// questions costs no reading either, whether it is asked at once or later.
+func TestHalfClosed(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &nasty{}
+	var devices sync.WaitGroup
+	devices.Go(func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			devices.Go(func() {
+				defer c.Close()
+				b := make([]byte, 12)
+				if _, err := io.ReadFull(c, b); err != nil {
+					return
+				}
+				q := ask(b, 7)
+				c.Write(s.frame(binary.BigEndian.Uint16(b), q.unit, s.pdu(q)))
+				c.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, c)
+			})
+		}
+	})
+	l, err := New(Endpoint{Type: TCP, Address: server.Addr().String(), Timeout: 300 * time.Millisecond})
+	require.NoError(t, err)
+	for i := range 3 {
+		begin := time.Now()
+		words, err := l.Read(context.Background(), 1, profile.Holding, uint16(i), 3)
+		require.NoError(t, err)
+		require.NoError(t, check(words, 1, profile.Holding, uint16(i), 3))
+		if i == 2 {
+			require.Less(t, time.Since(begin), 250*time.Millisecond, "an old connection is looked at first")
+		}
+		l.transport.(*tcpTransport).spoke = time.Now().Add(-time.Duration(i) * time.Hour)
+	}
+	require.Equal(t, uint64(3), l.Stats().Connects)
+	require.Zero(t, l.Stats().Timeouts)
+	require.NoError(t, l.Close())
+	server.Close()
+	devices.Wait()
 }
 
 // TestContext: the end of a context ends a read at once, and the next is right.

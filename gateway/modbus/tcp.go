@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"time"
 )
 
@@ -19,7 +18,7 @@ type tcpTransport struct {
 	dialer dialer
 	count  *counters
 
-	conn   net.Conn
+	conn   *socket
 	asked  uint16 // questions on this connection, at most history
 	last   uint16 // transaction id of the last of them, as counted
 	missed int    // time-outs in a row
@@ -27,6 +26,7 @@ type tcpTransport struct {
 	tuned  patience
 	watch  watch
 	writes time.Time // until when a write may take
+	spoke  time.Time // when the device was last heard
 	buf    [4 * maxFrame]byte
 	have   int // bytes in buf
 	frame  [maxFrame]byte
@@ -52,7 +52,7 @@ const missedMost = 2
 func newTCP(e Endpoint, c *counters) *tcpTransport {
 	t := &tcpTransport{e: e, count: c, behind: map[byte]overdue{}, tuned: patience{}}
 	t.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
-		t.conn, err = dialTCP(ctx, e)
+		t.conn, err = dialSocket(ctx, e)
 		return err
 	}}
 	return t
@@ -93,7 +93,7 @@ func (t *tcpTransport) settle(ctx context.Context, unit byte, until time.Time) b
 // listen takes what comes out of a question, once, until an instant; false when
 // the connection is of no more use.
 func (t *tcpTransport) listen(ctx context.Context, until time.Time) bool {
-	if t.watch.over(ctx, t.conn) != nil || t.conn.SetReadDeadline(until) != nil {
+	if t.watch.over(ctx, t.conn.Conn) != nil || t.conn.SetReadDeadline(until) != nil {
 		return false
 	}
 	n, err := t.conn.Read(t.buf[t.have:])
@@ -107,7 +107,7 @@ func (t *tcpTransport) close() error {
 	}
 	t.watch.end()
 	err := t.conn.Close()
-	t.conn, t.have, t.asked, t.missed, t.writes = nil, 0, 0, 0, time.Time{}
+	t.conn, t.have, t.asked, t.missed, t.writes, t.spoke = nil, 0, 0, 0, time.Time{}, time.Time{}
 	clear(t.behind)
 	return err
 }
@@ -125,7 +125,7 @@ func (t *tcpTransport) exchange(ctx context.Context, adu []byte) ([]byte, error)
 	binary.BigEndian.PutUint16(adu, count*spread)
 	for {
 		reused := t.conn != nil
-		if reused && !t.clean() {
+		if reused && !t.open() {
 			t.close()
 			reused = false
 		}
@@ -152,6 +152,19 @@ func (t *tcpTransport) exchange(ctx context.Context, adu []byte) ([]byte, error)
 		}
 		return nil, err
 	}
+}
+
+// open says whether the connection can be asked: the device may have closed it
+// meanwhile, or said what nobody asked.
+func (t *tcpTransport) open() bool {
+	return (time.Since(t.spoke) < fresh || t.peek() == nil) && t.clean()
+}
+
+// peek takes what has come.
+func (t *tcpTransport) peek() error {
+	n, err := t.conn.peek(t.buf[t.have:])
+	t.have += n
+	return err
 }
 
 // broken is the error of a connection that failed.
@@ -204,7 +217,7 @@ func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
 		deadline = at
 	}
-	if err := t.watch.over(ctx, t.conn); err != nil {
+	if err := t.watch.over(ctx, t.conn.Conn); err != nil {
 		return nil, broken{err}
 	}
 	if err := t.conn.SetReadDeadline(deadline); err != nil {
@@ -221,36 +234,42 @@ func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 			t.close()
 		}
 	}()
-	if _, err := t.conn.Write(adu); err != nil {
-		return nil, broken{err}
-	}
+	got, err := t.conn.ask(adu, t.buf[t.have:])
 	for {
-		v, n := judgeTCP(t.buf[:t.have], id, q, t.known)
-		switch v {
-		case answer:
-			reply := t.frame[:copy(t.frame[:], t.buf[:n])]
-			t.drop(n)
-			return reply, nil
-		case foreign:
-			t.stale(n)
-			continue
-		case unfinished:
-		default:
-			err := t.explain(v, q)
-			t.close()
-			return nil, err
-		}
-		got, err := t.conn.Read(t.buf[t.have:])
 		t.have += got
-		if got > 0 {
-			continue
+		if got == 0 && err != nil && isTimeout(err) && ctx.Err() == nil {
+			// What came in the last moment, or before the question, was not read yet.
+			had := t.have
+			if err := t.peek(); err != nil {
+				return nil, broken{err}
+			}
+			got = t.have - had
 		}
-		if err != nil && isTimeout(err) {
-			return nil, t.late(ctx, q.unit, id)
-		}
-		if err != nil {
+		if got == 0 && err != nil {
+			if isTimeout(err) {
+				return nil, t.late(ctx, q.unit, id)
+			}
 			return nil, broken{err}
 		}
+		for {
+			v, n := judgeTCP(t.buf[:t.have], id, q, t.known)
+			if v == answer {
+				t.spoke = now
+				reply := t.frame[:copy(t.frame[:], t.buf[:n])]
+				t.drop(n)
+				return reply, nil
+			}
+			if v == unfinished {
+				break
+			}
+			if v != foreign {
+				err := t.explain(v, q)
+				t.close()
+				return nil, err
+			}
+			t.stale(n)
+		}
+		got, err = t.conn.Read(t.buf[t.have:])
 	}
 }
 
