@@ -168,12 +168,18 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 // watch notes now and then up to when the gateways have read, until ctx ends or
-// something fails.
+// something fails. The port's contacts begin when the assessment is through.
 func (d *demo) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	told := false
 	for {
 		var err error
+		if !told {
+			if told, err = contacts(ctx, d.server.Registry()); err != nil {
+				return err
+			}
+		}
 		select {
 		case err = <-d.failed:
 		case <-tick.C:
