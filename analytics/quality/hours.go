@@ -36,7 +36,8 @@ type Hours struct {
 	Spikes     []time.Time // outliers that were taken as missing
 	Limit      float64     // of outliers
 	Gaps       []Gap       // runs of hours that were not given, or sentinels
-	Missing    int         // hours of Gaps
+	Missing    int         // hours that were not given
+	SmallZeros bool        // zeros were kept: they are the least of many small values
 	Cold       []time.Time // hours whose temperature was missing and not interpolated
 	Filled     []time.Time // hours whose temperature was interpolated
 	NoValue    int         // hours without a value after all rules
@@ -71,6 +72,7 @@ func CleanHours(h *Hours, r Rules) {
 		h.Missing += j - i
 		i = j
 	}
+	h.Missing -= len(h.Sentinels)
 	h.signs(r)
 	h.stuck(r)
 	h.extremes(r)
@@ -98,7 +100,8 @@ func (h *Hours) signs(r Rules) {
 			negative++
 		}
 	}
-	h.Generator = float64(negative) >= r.KeepNegative*float64(len(h.Value)-h.Missing) && negative > 0
+	h.Generator = float64(negative) >= r.KeepNegative*float64(len(h.Value)-h.Missing-len(h.Sentinels)) && negative > 0
+	h.SmallZeros = r.ZeroMissing && !r.zeroStated && smallZeros(h.Value)
 	for i, v := range h.Value {
 		switch {
 		case v < 0:
@@ -108,11 +111,32 @@ func (h *Hours) signs(r Rules) {
 			}
 		case v == 0:
 			h.Zero = append(h.Zero, h.At(i))
-			if r.ZeroMissing {
+			if r.ZeroMissing && !h.SmallZeros {
 				h.Value[i] = math.NaN()
 			}
 		}
 	}
+}
+
+// smallZeros says that zeros are use that was rounded and no fault of the meter:
+// of values up to a tenth of the median there are as many above zero, or
+// more. A meter that fails reads zero among usual values.
+func smallZeros(x []float64) bool {
+	s := known(x)
+	if len(s) == 0 {
+		return false
+	}
+	limit := quantile(s, 0.5) / 10
+	zeros, small := 0, 0
+	for _, v := range s {
+		switch {
+		case v == 0:
+			zeros++
+		case v > 0 && v <= limit:
+			small++
+		}
+	}
+	return zeros > 0 && small >= zeros
 }
 
 // stuckLength is the length from which a run of equal values is no chance: with a
@@ -168,7 +192,9 @@ func (h *Hours) extremes(r Rules) {
 	if math.IsInf(h.Limit, 1) {
 		return
 	}
-	usual := 0.0
+	// Spikes are few. Where more than one in a hundred lies above the limit, the
+	// load has a long tail, and that tail is usual.
+	usual := quantile(known(h.Value), 0.99)
 	for _, v := range h.Value {
 		if v <= h.Limit {
 			usual = max(usual, v)

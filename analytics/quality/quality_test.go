@@ -56,7 +56,7 @@ func TestHours(t *testing.T) {
 	require.Equal(t, []time.Time{h.At(400)}, h.Sentinels)
 	require.Equal(t, []Run{{h.At(1000), h.At(1030), 123.45}}, h.Stuck)
 	require.Contains(t, h.Gaps, Gap{h.At(2000), h.At(2030)})
-	require.Equal(t, 36, h.Missing) // two gaps and the sentinel
+	require.Equal(t, 35, h.Missing) // two gaps; the sentinel was given
 	require.Len(t, h.Filled, 5)
 	require.Len(t, h.Cold, 9)
 	require.Equal(t, 36+3+30, h.NoValue)
@@ -87,6 +87,36 @@ func TestHours(t *testing.T) {
 		}
 	}
 	require.InDelta(t, sum*24/23, d.Value, 1e-9)
+}
+
+// TestSmallZeros: zeros among many small values are use that was rounded, and the
+// long tail of such a load holds no spikes; a rule that names zeros is obeyed.
+func TestSmallZeros(t *testing.T) {
+	tail := func() *Hours {
+		h := &Hours{From: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC), Value: make([]float64, 2000)}
+		for i := range h.Value { // exponential, in hundredths
+			u := (float64(i*7919%2000) + 0.5) / 2000
+			h.Value[i] = math.Floor(-100*math.Log(u)) / 100
+		}
+		return h
+	}
+	h := tail()
+	CleanHours(h, Default("electricity", time.UTC))
+	require.True(t, h.SmallZeros)
+	require.Len(t, h.Zero, 20)
+	require.Empty(t, h.Spikes)
+	require.Zero(t, h.NoValue)
+
+	h = tail()
+	r := Default("electricity", time.UTC)
+	require.Empty(t, r.State("zero is missing for electricity"))
+	CleanHours(h, r)
+	require.False(t, h.SmallZeros)
+	require.Equal(t, 20, h.NoValue)
+
+	h = dirty() // one zero, and nothing else that small
+	CleanHours(h, Default("electricity", paris))
+	require.False(t, h.SmallZeros)
 }
 
 func TestStatedRules(t *testing.T) {

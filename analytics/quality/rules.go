@@ -22,7 +22,8 @@ type Rules struct {
 	MaxTemperature int      // longest gap of temperature that is interpolated, hours
 	Stated         []string // what was understood from the words of a task
 
-	electric bool
+	electric   bool
+	zeroStated bool // the task says what zeros are
 }
 
 // Default are the rules for an energy: "electricity", or anything else.
@@ -67,7 +68,7 @@ func (r *Rules) State(text string) (ignored []string) {
 			}
 			switch v.word {
 			case "zero":
-				r.ZeroMissing = v.drop
+				r.ZeroMissing, r.zeroStated = v.drop, true
 			case "negative":
 				r.KeepNegative = 0
 				if v.drop {

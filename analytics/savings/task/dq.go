@@ -51,7 +51,7 @@ func hours(out map[string]any, h *quality.Hours) {
 	out["stuck_runs"], out["stuck_runs_detail"] = stamps(stuck), runs
 	out["temperature_not_interpolated"], out["temperature_interpolated"] = stamps(h.Cold), stamps(h.Filled)
 	out["duplicates"], out["sentinels"] = stamps(h.Duplicates), stamps(h.Sentinels)
-	out["generator"] = h.Generator
+	out["generator"], out["zeros_kept_as_small_use"] = h.Generator, h.SmallZeros
 	if !math.IsInf(h.Limit, 0) {
 		out["outlier_limit"] = h.Limit
 	}
