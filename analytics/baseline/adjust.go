@@ -40,10 +40,6 @@ func Backcast(baseline, nonRoutine, modelBaseline, modelReporting, reporting flo
 	return a
 }
 
-// Chain joins two indicators over a year between, whose model serves as backcast
-// to the first year and as forecast to the last.
-func Chain(backcast, forecast Adjusted) float64 { return backcast.SEnPI * forecast.SEnPI }
-
 // RangeCheck says whether a variable of the reporting period lies where the
 // model was made.
 type RangeCheck struct {

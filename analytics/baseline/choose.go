@@ -8,74 +8,136 @@ import (
 	"strings"
 )
 
-// Choice says which models are tried.
+// Choice says which models compete.
 type Choice struct {
-	Shapes   []Shape  // nil: all
-	Drivers  []string // each taken in or left out
-	Calendar []Effect // each taken in or left out
-	// Positive are drivers whose coefficient must not be below zero.
-	Positive []string
-	// Keep is in every model: drivers, effects, per day, least segment. Its
-	// shape is not read.
+	Shapes    []Shape    // nil: all that the frame has temperatures for
+	Drivers   []string   // each taken in or left out
+	AtMost    int        // drivers taken in together; 0: any number
+	Calendars []Calendar // alternatives, of which a model has one; nil: none
+	// Keep is in every model: drivers, effects, balance points, per day, least
+	// segment. Its shape is not read.
 	Keep Spec
-	// HourOfWeek also tries the models of the time of the week with all drivers:
-	// hours on hourly frames, days on daily ones.
-	HourOfWeek bool
+	// Rules, when given, say which regressions are valid; others lose.
+	Rules *Rules
+	// HighestR2Adj takes the greatest adjusted R² in place of the criterion, for who
+	// states that rule (SEP as VERIFI applies it).
+	HighestR2Adj bool
+	// Others compete beside the shapes.
+	Others []Option
 }
 
-// exhaustive is the number of models up to which every combination is tried.
+// Calendar is a set of effects that are taken together.
+type Calendar struct {
+	Name    string
+	Effects []Effect
+}
+
+// Option is a model by name. Fit is called with the frame and with parts of it.
+type Option struct {
+	Name string
+	Fit  func(*Frame) (*Fit, error)
+}
+
+// Regression is the option of a regression.
+func Regression(name string, spec Spec) Option {
+	return Option{Name: name, Fit: func(f *Frame) (*Fit, error) { return Linear(f, spec) }}
+}
+
+// HoursOfWeek are the models of the hour of the week, with public holidays as
+// Sundays too.
+func HoursOfWeek(drivers []string) []Option {
+	plain, sundays := HourlyOptions{Drivers: drivers}, HourlyOptions{Drivers: drivers, HolidaysAsSunday: true}
+	return []Option{
+		{"TOWT", func(f *Frame) (*Fit, error) { return TimeOfWeek(f, plain) }},
+		{"TOWT+holidays", func(f *Frame) (*Fit, error) { return TimeOfWeek(f, sundays) }},
+		{"CalTRACK hourly", func(f *Frame) (*Fit, error) { return CalTRACKHourly(f, plain) }},
+		{"CalTRACK hourly+holidays", func(f *Frame) (*Fit, error) { return CalTRACKHourly(f, sundays) }},
+	}
+}
+
+// exhaustive is the number of models up to which every combination is tried, on a
+// year of days; of a few rows more are.
 const exhaustive = 512
+
+// everySet says whether every combination is tried.
+func (s *chooser) everySet() bool {
+	sets, ways := 0, 1 // ways to take k of n
+	for k := range min(s.choice.AtMost, len(s.choice.Drivers)) + 1 {
+		sets += ways
+		ways = ways * (len(s.choice.Drivers) - k) / (k + 1)
+		if sets > 100*exhaustive {
+			return false
+		}
+	}
+	models := sets * len(s.choice.Shapes) * len(s.choice.Calendars)
+	return models <= exhaustive || models*s.frame.Len() <= exhaustive*365
+}
 
 // Why a model lost.
 const (
-	whyCriterion = "its criterion is greater"
+	whyCriterion = "it predicts what it has not seen worse"
+	whySimpler   = "with fewer parameters the prediction is as good, within a standard error"
 	whySign      = "no change point gives slopes of the right sign"
 )
 
-// Choose fits every shape with every combination of drivers and calendar
-// effects and takes the model with the least
+// Choose fits every model of the choice and takes one by a single criterion: how
+// well it predicts what it was not fitted on. Every fourth week is left out in
+// turn (of months and invoices each by itself) and predicted; the model with the least
+// mean square error is taken. The criterion is the same for days, months, invoices and
+// hours, for models of four parameters and of two thousand; information criteria are
+// not, since they need the number of independent rows.
 //
-//	n' ln(SSE/n) + p ln n',   n' = n (1-ρ)/(1+ρ)
+// Change points, drivers and calendars must earn their place, for among many one seems to help by
+// chance: of the regressions, the one with the fewest parameters takes
+// part whose error is not greater than the least among them by more than one standard
+// error of that difference (Breiman et al. 1984, 3.4.3). The standard error is that of
+// the sums of weeks: neighbouring days that are alike do not count as independent.
 //
-// the Bayesian information criterion (Schwarz 1978) of as many independent rows
-// as the residuals tell: ρ is their lag-1 correlation, not below zero, under the
-// richest model. Neighbouring days are alike, and counting them as independent
-// would let in variables that explain noise. Change points count as parameters.
-// Models with a slope or a driver of the wrong sign do not take part. With more
-// than 512 combinations, each shape starts with all variables and loses one after
-// the other as long as the criterion falls. All models see the same rows. The
-// candidates of the fit hold the best of each shape and the best few of all, with
-// why they lost.
+// All models see the same rows. Models with a slope of the wrong sign do not take
+// part, nor do those that the rules find invalid. With more than 512 combinations
+// (of a year of days), each shape starts with all drivers and loses one after the
+// other as long as the error falls. [Fit.Candidates] has all that was tried, the
+// chosen one first, with its figures and why it lost.
 func Choose(frame *Frame, c Choice) (*Fit, error) {
 	if err := frame.check(true); err != nil {
 		return nil, err
 	}
+	warm := len(frame.Temperature) > 0 || len(frame.Daily) > 0
 	if c.Shapes == nil {
 		c.Shapes = Shapes
-		if len(frame.Temperature) == 0 && len(frame.Daily) == 0 {
+		if !warm {
 			c.Shapes = []Shape{Mean}
 		}
+	}
+	if c.Calendars == nil {
+		c.Calendars = []Calendar{{}}
+	}
+	if c.AtMost == 0 {
+		c.AtMost = len(c.Drivers)
 	}
 	common, err := knowing(frame, append(slices.Clone(c.Keep.Drivers), c.Drivers...))
 	if err != nil {
 		return nil, err
 	}
-	s := &chooser{frame: alike(common), choice: c}
-	if err := s.independent(); err != nil {
-		return nil, err
+	if slices.ContainsFunc(c.Shapes, func(s Shape) bool { return s != Mean }) || len(c.Others) > 0 {
+		common = alike(common)
 	}
-	free := len(c.Drivers) + len(c.Calendar)
+	s := &chooser{frame: common, choice: c, turns: turnsOf(common)}
 	for _, shape := range c.Shapes {
-		if free < 20 && len(c.Shapes)<<free <= exhaustive {
-			for mask := range 1 << free {
-				s.try(shape, mask)
+		for _, calendar := range c.Calendars {
+			if !s.everySet() {
+				s.eliminate(shape, calendar)
+				continue
 			}
-			continue
+			for size := 0; size <= min(c.AtMost, len(c.Drivers)); size++ {
+				for _, set := range combinations(c.Drivers, size) {
+					s.try(shape, calendar, set)
+				}
+			}
 		}
-		s.eliminate(shape, free)
 	}
-	if c.HourOfWeek {
-		s.byHour()
+	for _, o := range c.Others {
+		s.judge(o.Name, o.Name, "", o.Fit)
 	}
 	return s.best()
 }
@@ -99,99 +161,52 @@ func alike(f *Frame) *Frame {
 
 // chooser collects the models of a choice.
 type chooser struct {
-	frame    *Frame
-	choice   Choice
-	n, count float64 // rows and independent rows
-	fits     []*Fit  // nil where it failed
-	record   []Candidate
+	frame  *Frame
+	choice Choice
+	turns  turns
+	fits   []*Fit      // nil where it failed
+	square [][]float64 // squared errors of rows that were left out; nil where it may not be taken
+	record []Candidate
+	family []string
 }
 
-// spec is the model of a shape with the variables of the mask.
-func (s *chooser) spec(shape Shape, mask int) Spec {
+// try fits a regression and gives its error, +Inf when it may not be taken.
+func (s *chooser) try(shape Shape, calendar Calendar, drivers []string) float64 {
 	spec := s.choice.Keep
 	spec.Shape = shape
-	spec.Drivers = slices.Clone(spec.Drivers)
-	spec.Calendar = slices.Clone(spec.Calendar)
-	for j, name := range s.choice.Drivers {
-		if mask>>j&1 == 1 {
-			spec.Drivers = append(spec.Drivers, name)
-		}
+	spec.Drivers = append(slices.Clone(spec.Drivers), drivers...)
+	spec.Calendar = append(slices.Clone(spec.Calendar), calendar.Effects...)
+	if len(drivers) > s.choice.AtMost {
+		return math.Inf(1)
 	}
-	for j, e := range s.choice.Calendar {
-		if mask>>(len(s.choice.Drivers)+j)&1 == 1 {
-			spec.Calendar = append(spec.Calendar, e)
-		}
+	name := string(shape)
+	if shape == Mean && len(drivers) > 0 {
+		name = ""
 	}
-	return spec
+	if calendar.Name != "" {
+		name += "+" + calendar.Name
+	}
+	for _, d := range drivers {
+		name += "+" + d
+	}
+	return s.judge("regression", strings.TrimPrefix(name, "+"), spec.variables(), func(f *Frame) (*Fit, error) { return Linear(f, spec) })
 }
 
-// richest fits the model with the most parameters that the data allow.
-func (s *chooser) richest() (*Fit, error) {
-	all := 1<<(len(s.choice.Drivers)+len(s.choice.Calendar)) - 1
-	var first error
-	shapes := append(slices.Clone(Shapes), SixP)
-	for k := len(shapes) - 1; k >= 0; k-- {
-		if !slices.Contains(s.choice.Shapes, shapes[k]) {
-			continue
-		}
-		spec := s.spec(shapes[k], all)
-		spec.AnySign = true
-		f, err := Linear(s.frame, spec)
-		if err == nil {
-			return f, nil
-		}
-		first = errors.Join(first, err)
-	}
-	if first == nil {
-		first = errors.New("no shape is tried")
-	}
-	return nil, first
-}
-
-func (s *chooser) independent() error {
-	f, err := s.richest()
-	if err != nil {
-		// too few rows for all variables together: the rows as they are
-		d, err := newDesign(&Spec{Shape: Mean}, s.frame)
-		if err != nil {
-			return err
-		}
-		rows, _, _ := d.usable()
-		s.n, s.count = float64(len(rows)), float64(len(rows))
-		return nil
-	}
-	rho := min(max(f.Rho1, 0), 0.97)
-	s.n = float64(f.N)
-	s.count = s.n * (1 - rho) / (1 + rho)
-	return nil
-}
-
-func (s *chooser) criterion(sse float64, p int) float64 {
-	return float64(s.count*math.Log(max(sse, math.SmallestNonzeroFloat64)/s.n)) + float64(float64(p)*math.Log(max(s.count, 2)))
-}
-
-// try fits one model and gives its criterion, +Inf when it may not be taken.
-func (s *chooser) try(shape Shape, mask int) float64 {
-	spec := s.spec(shape, mask)
-	c := Candidate{Model: string(shape), Variables: spec.variables()}
-	f, err := Linear(s.frame, spec)
+// judge fits a model and lets it predict what is left out.
+func (s *chooser) judge(family, name, variables string, fit func(*Frame) (*Fit, error)) float64 {
+	c := Candidate{Name: name, Model: name, Variables: variables}
+	s.family = append(s.family, family)
+	f, err := fit(s.frame)
 	if err != nil {
 		c.Why = err.Error()
 		if errors.Is(err, errNoChangePoint) {
-			spec.AnySign = true
 			c.Why = whySign
-			if f, err := Linear(s.frame, spec); err == nil {
-				c.SSE, c.P, c.R2Adj, c.Criterion = f.SSE, f.P, f.R2Adj, s.criterion(f.SSE, f.P)
-			}
 		}
-		s.keep(nil, c)
+		s.keep(nil, nil, c)
 		return math.Inf(1)
 	}
-	return s.judge(f, c)
-}
-
-func (s *chooser) judge(f *Fit, c Candidate) float64 {
-	c.SSE, c.P, c.R2Adj, c.Criterion = f.SSE, f.P, f.R2Adj, s.criterion(f.SSE, f.P)
+	c.Model = f.Model
+	c.N, c.SSE, c.P, c.R2, c.R2Adj, c.FP, c.CVRMSEAdj = f.N, f.SSE, f.P, f.R2, f.R2Adj, f.FP, f.CVRMSEAdj
 	for _, h := range f.ChangePoints {
 		if h.Name == CoolBalance {
 			c.CoolC = h.C
@@ -199,129 +214,157 @@ func (s *chooser) judge(f *Fit, c Candidate) float64 {
 			c.HeatC = h.C
 		}
 	}
-	for _, t := range f.Terms {
-		switch {
-		case t.Value < 0 && slices.Contains(s.choice.Positive, t.Name):
-			c.Why = "the coefficient of " + t.Name + " is negative"
-		case t.Dropped:
-			c.Why = t.Name + " is constant or moves together with other variables"
-		}
-	}
-	s.keep(f, c)
-	if c.Why != "" {
+	if c.Why = s.invalid(f); c.Why != "" {
+		s.keep(f, nil, c)
 		return math.Inf(1)
 	}
-	return c.Criterion
+	square, err := s.turns.errors(s.frame, f, fit)
+	if err != nil {
+		c.Why = err.Error()
+		s.keep(f, nil, c)
+		return math.Inf(1)
+	}
+	mean := s.turns.mean(square)
+	c.Criterion = number(math.Sqrt(mean) / math.Abs(f.Mean))
+	s.keep(f, square, c)
+	return mean
 }
 
-func (s *chooser) keep(f *Fit, c Candidate) {
-	s.fits = append(s.fits, f)
-	s.record = append(s.record, c)
+// invalid says why a fit may not be taken; empty: it may.
+func (s *chooser) invalid(f *Fit) string {
+	if math.IsNaN(f.SSE) || math.IsInf(f.SSE, 0) {
+		return "its figures are not finite"
+	}
+	kept := s.choice.Keep.termNames()
+	for _, t := range f.Terms {
+		if t.Dropped && !slices.Contains(kept, t.Name) && f.Hourly == nil {
+			return t.Name + " is constant or moves together with other variables"
+		}
+	}
+	if s.choice.Rules != nil {
+		return strings.Join(s.choice.Rules.reasons(f), "; ")
+	}
+	return ""
 }
 
-// eliminate starts with all variables and drops the one whose loss lowers the
-// criterion most.
-func (s *chooser) eliminate(shape Shape, free int) {
-	mask := 1<<free - 1
-	at := s.try(shape, mask)
-	for mask != 0 {
+func (s *chooser) keep(f *Fit, square []float64, c Candidate) {
+	s.fits, s.square, s.record = append(s.fits, f), append(s.square, square), append(s.record, c)
+}
+
+// eliminate starts with all drivers and drops the one whose loss lowers the error
+// most.
+func (s *chooser) eliminate(shape Shape, calendar Calendar) {
+	set := slices.Clone(s.choice.Drivers)
+	at := s.try(shape, calendar, set)
+	for len(set) > 0 {
 		next, lowest := -1, at
-		for j := range free {
-			if mask>>j&1 == 1 {
-				if v := s.try(shape, mask&^(1<<j)); v < lowest || math.IsInf(at, 1) && next < 0 {
-					next, lowest = j, v
-				}
+		for j := range set {
+			rest := slices.Delete(slices.Clone(set), j, j+1)
+			if v := s.try(shape, calendar, rest); v < lowest || math.IsInf(at, 1) && next < 0 {
+				next, lowest = j, v
 			}
 		}
 		if next < 0 {
 			return
 		}
-		mask &^= 1 << next
+		set = slices.Delete(set, next, next+1)
 		at = lowest
-	}
-}
-
-// byHour tries the models of the hour of the week.
-func (s *chooser) byHour() {
-	o := HourlyOptions{Drivers: append(slices.Clone(s.choice.Keep.Drivers), s.choice.Drivers...)}
-	holidays := o
-	holidays.HolidaysAsSunday = true
-	for _, one := range []struct {
-		name string
-		fit  func() (*Fit, error)
-	}{
-		{ModelTimeOfWeek, func() (*Fit, error) { return TimeOfWeek(s.frame, o) }},
-		{ModelTimeOfWeek + ", holidays as Sundays", func() (*Fit, error) { return TimeOfWeek(s.frame, holidays) }},
-		{ModelCalTRACKHourly, func() (*Fit, error) { return CalTRACKHourly(s.frame, o) }},
-	} {
-		c := Candidate{Model: one.name, Variables: strings.Join(o.Drivers, "+")}
-		f, err := one.fit()
-		if err != nil {
-			c.Why = err.Error()
-			s.keep(nil, c)
-			continue
-		}
-		s.judge(f, c)
 	}
 }
 
 // best is the chosen model with its record.
 func (s *chooser) best() (*Fit, error) {
-	best := -1
-	for i, c := range s.record {
-		if s.fits[i] != nil && c.Why == "" && (best < 0 || c.Criterion < s.record[best].Criterion) {
-			best = i
+	chosen := -1
+	for _, members := range s.families() {
+		i := s.champion(members)
+		if i >= 0 && (chosen < 0 || s.before(i, chosen)) {
+			chosen = i
 		}
 	}
-	if best < 0 {
-		var why []string
-		for _, c := range s.record[:min(3, len(s.record))] {
-			why = append(why, strings.TrimSpace(c.Model+" "+c.Variables)+": "+c.Why)
-		}
-		return nil, fmt.Errorf("none of %d models can be taken: %s", len(s.record), strings.Join(why, "; "))
+	if chosen < 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoModel, s.firstReasons())
 	}
-	f := *s.fits[best]
+	f := *s.fits[chosen]
+	if s.choice.Rules != nil {
+		f.Notes = append(slices.Clone(f.Notes), s.choice.Rules.notes(&f)...)
+	}
 	f.Tried = len(s.record)
-	f.Candidates = s.losers(best)
+	f.Candidates = []Candidate{s.record[chosen]}
+	for i, c := range s.record {
+		if i == chosen {
+			continue
+		}
+		if c.Why == "" {
+			c.Why = whyCriterion
+			if s.choice.HighestR2Adj {
+				c.Why = whyR2Adj
+			} else if c.Criterion < s.record[chosen].Criterion {
+				c.Why = whySimpler
+			}
+		}
+		f.Candidates = append(f.Candidates, c)
+	}
 	return &f, nil
 }
 
-// losers lists the chosen model, then the best few of all others and the best of
-// each model name, in order of the criterion; those that may not be taken last.
-func (s *chooser) losers(best int) []Candidate {
-	order := make([]int, 0, len(s.record))
-	for i := range s.record {
-		if i != best {
-			order = append(order, i)
+// families are the models that are compared by their parameters too, in the order they were tried.
+func (s *chooser) families() [][]int {
+	var out [][]int
+	at := map[string]int{}
+	for i, name := range s.family {
+		k, ok := at[name]
+		if !ok {
+			k, at[name] = len(out), len(out)
+			out = append(out, nil)
 		}
-	}
-	allowed := func(i int) bool { return s.fits[i] != nil && s.record[i].Why == "" }
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case allowed(a) != allowed(b):
-			if allowed(a) {
-				return -1
-			}
-			return 1
-		case s.record[a].Criterion < s.record[b].Criterion:
-			return -1
-		case s.record[a].Criterion > s.record[b].Criterion:
-			return 1
-		}
-		return 0
-	})
-	out := []Candidate{s.record[best]}
-	seen := map[string]bool{s.record[best].Model: true}
-	for rank, i := range order {
-		c := s.record[i]
-		if rank >= 5 && seen[c.Model] {
-			continue
-		}
-		seen[c.Model] = true
-		if c.Why == "" {
-			c.Why = whyCriterion
-		}
-		out = append(out, c)
+		out[k] = append(out[k], i)
 	}
 	return out
+}
+
+// champion is the member of a family that takes part; -1 for none.
+func (s *chooser) champion(members []int) int {
+	least := -1
+	for _, i := range members {
+		if s.square[i] != nil && (least < 0 || s.before(i, least)) {
+			least = i
+		}
+	}
+	chosen := least
+	if s.choice.HighestR2Adj {
+		return chosen
+	}
+	for _, i := range members {
+		if s.square[i] == nil || s.record[i].P > s.record[chosen].P ||
+			s.record[i].P == s.record[chosen].P && s.record[i].Criterion >= s.record[chosen].Criterion {
+			continue
+		}
+		if excess, se := s.turns.excess(s.square[i], s.square[least]); excess <= se {
+			chosen = i
+		}
+	}
+	return chosen
+}
+
+// before says whether model i predicts better than model j; or has the greater
+// adjusted R², where that is asked for.
+func (s *chooser) before(i, j int) bool {
+	if s.choice.HighestR2Adj {
+		return s.record[i].R2Adj > s.record[j].R2Adj
+	}
+	return s.record[i].Criterion < s.record[j].Criterion
+}
+
+// ErrNoModel is the error of a choice of which nothing can be taken.
+var ErrNoModel = errors.New("no model can be taken")
+
+func (s *chooser) firstReasons() string {
+	var out []string
+	for _, c := range s.record[:min(3, len(s.record))] {
+		out = append(out, c.Name+": "+c.Why)
+	}
+	if n := len(s.record) - len(out); n > 0 {
+		out = append(out, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(out, "; ")
 }

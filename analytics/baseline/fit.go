@@ -54,14 +54,21 @@ type Range struct {
 
 // Candidate is a model that was tried.
 type Candidate struct {
+	Name      string  `json:"name,omitempty"` // "3PH+off+tonnes", of a choice
 	Model     string  `json:"model"`
 	Variables string  `json:"variables,omitempty"` // names joined by "+"
 	HeatC     float64 `json:"heat_c,omitempty"`
 	CoolC     float64 `json:"cool_c,omitempty"`
+	N         int     `json:"n,omitempty"`
 	SSE       float64 `json:"sse"`
 	P         int     `json:"p"` // parameters
+	R2        float64 `json:"r2,omitempty"`
 	R2Adj     float64 `json:"r2_adj"`
-	Criterion float64 `json:"criterion"`     // the figure that decided; less is better
+	FP        float64 `json:"f_p,omitempty"`
+	CVRMSEAdj float64 `json:"cvrmse_adj,omitempty"`
+	// Criterion is the figure that decided, less is better: of a choice, the CV(RMSE)
+	// of what was left out; of a grid of balance points, minus the adjusted R².
+	Criterion float64 `json:"criterion"`
 	Why       string  `json:"why,omitempty"` // it lost; empty for the chosen one
 }
 

@@ -1,9 +1,6 @@
 package baseline
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // Gate is a limit that a model should hold before its savings are believed.
 type Gate struct {
@@ -14,78 +11,49 @@ type Gate struct {
 	Source string  `json:"source"`
 }
 
-// Guideline14 are the limits of ASHRAE Guideline 14-2014 (table 4-2, prescriptive
-// path, whole building): CV(RMSE) of 20 % when less than 12 months are reported,
-// 25 % up to 60 months, 30 % beyond; net bias below 0.005 %. The third limit of
-// that path, a fractional uncertainty of savings of at most 50 % at 68 %
-// confidence, belongs to the savings.
-func Guideline14(f *Fit, reportingMonths int) []Gate {
+// Situation is what the gates need to know beside the fit.
+type Situation struct {
+	ReportingMonths int
+	// Share is how much of the baseline period has energy and variables, 0 to 1.
+	Share float64
+}
+
+// The limits that are not Guideline 14's.
+const (
+	// mostAlike is the lag-1 correlation of residuals from which most of what the
+	// rows tell is told by their neighbours: n' falls to a third of n.
+	mostAlike = 0.5
+	// leastShare is CalTRACK's: 37 days of 365 may be missing.
+	leastShare = 328.0 / 365
+	// leastPerParameter is how many independent rows a parameter should have.
+	leastPerParameter = 3
+)
+
+// Gates hold a model against its limits: those of ASHRAE Guideline 14-2014 (table
+// 4-2, prescriptive path, whole building), CV(RMSE) of 20 % when less than 12 months
+// are reported, 25 % up to 60 months, 30 % beyond, and a net bias below 0.005 %; the
+// correlation of neighbouring residuals, which intervals allow for and a reader should
+// know; and whether the baseline is whole and long enough for its parameters. The
+// third limit of Guideline 14, an uncertainty of at most half the saving at 68 %
+// confidence, belongs to the saving.
+func Gates(f *Fit, s Situation) []Gate {
 	limit := 0.20
 	switch {
-	case reportingMonths > 60:
+	case s.ReportingMonths > 60:
 		limit = 0.30
-	case reportingMonths >= 12:
+	case s.ReportingMonths >= 12:
 		limit = 0.25
 	}
-	const source = "ASHRAE Guideline 14-2014"
-	return []Gate{
-		{Name: "cvrmse", Value: f.CVRMSEAdj, Limit: limit, Holds: f.CVRMSEAdj <= limit, Source: source},
-		{Name: "nmbe", Value: f.NMBE, Limit: 0.00005, Holds: math.Abs(f.NMBE) < 0.00005, Source: source},
+	const guideline, caltrack = "ASHRAE Guideline 14-2014", "CalTRACK 2.0"
+	gates := []Gate{
+		{Name: "cvrmse", Value: f.CVRMSEAdj, Limit: limit, Holds: f.CVRMSEAdj <= limit, Source: guideline},
+		{Name: "nmbe", Value: f.NMBE, Limit: 0.00005, Holds: math.Abs(f.NMBE) < 0.00005, Source: guideline},
+		{Name: "autocorrelation", Value: f.Rho1, Limit: mostAlike, Holds: f.Rho1 <= mostAlike, Source: "lag-1 correlation of residuals; intervals allow for it"},
+		{Name: "coverage", Value: s.Share, Limit: leastShare, Holds: s.Share >= leastShare-1e-9, Source: caltrack},
 	}
-}
-
-// OutOfSample are the errors on blocks of time that the model did not see.
-type OutOfSample struct {
-	Folds  int     `json:"folds"`
-	N      int     `json:"n"`
-	CVRMSE float64 `json:"cvrmse"` // √(Σe²/n) / mean
-	NMBE   float64 `json:"nmbe"`   // Σ(y - ŷ)/Σy over all blocks
-	Worst  float64 `json:"worst"`  // greatest |Σ(y - ŷ)/Σy| of a block
-}
-
-// CrossValidate fits a model without one block of time after the other and
-// predicts that block. Least squares with an intercept have no bias on their own
-// rows; this shows the bias on others.
-func CrossValidate(frame *Frame, folds int, fit func(*Frame) (*Fit, error)) (OutOfSample, error) {
-	out := OutOfSample{Folds: folds}
-	n := frame.Len()
-	if folds < 2 || folds > n {
-		return out, fmt.Errorf("%d blocks of %d rows: at least 2 blocks, and a row in each", folds, n)
+	if f.Hourly == nil && f.P > 0 { // hours share their parameters by design
+		per := f.NPrime / float64(f.P)
+		gates = append(gates, Gate{Name: "rows_per_parameter", Value: per, Limit: leastPerParameter, Holds: per >= leastPerParameter, Source: "independent rows n' for each parameter"})
 	}
-	if err := frame.check(true); err != nil {
-		return out, err
-	}
-	var sse, bias, sum float64
-	for k := range folds {
-		from, to := k*n/folds, (k+1)*n/folds
-		rest := *frame
-		rest.Energy = append([]float64{}, frame.Energy...)
-		for i := from; i < to; i++ {
-			rest.Energy[i] = math.NaN()
-		}
-		f, err := fit(&rest)
-		if err != nil {
-			return out, fmt.Errorf("without block %d of %d: %w", k+1, folds, err)
-		}
-		y, err := f.Predict(frame)
-		if err != nil {
-			return out, fmt.Errorf("predicting block %d of %d: %w", k+1, folds, err)
-		}
-		var b, s float64
-		for i := from; i < to; i++ {
-			if e := frame.Energy[i] - y[i]; !math.IsNaN(e) {
-				out.N++
-				sse += float64(e * e)
-				b += e
-				s += frame.Energy[i]
-			}
-		}
-		bias, sum = bias+b, sum+s
-		out.Worst = max(out.Worst, math.Abs(number(b/s)))
-	}
-	if out.N > 0 {
-		out.NMBE = number(bias / sum)
-		out.CVRMSE = number(math.Sqrt(sse/float64(out.N)) / (sum / float64(out.N)))
-	}
-	return out, nil
+	return gates
 }

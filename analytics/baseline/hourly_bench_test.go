@@ -14,7 +14,7 @@ func BenchmarkHourly(b *testing.B) {
 		{"TOWT14d", func(f *Frame) (*Fit, error) { return TimeOfWeek(f, HourlyOptions{TimeScaleDays: 14}) }},
 		{"5P", func(f *Frame) (*Fit, error) { return Linear(f, Spec{Shape: FiveP}) }},
 		{"Choose", func(f *Frame) (*Fit, error) {
-			return Choose(f, Choice{Calendar: []Effect{{Kind: Off}}, HourOfWeek: true})
+			return Choose(f, Choice{Calendars: []Calendar{{}, {"off", []Effect{{Kind: Off}}}}, Others: HoursOfWeek(nil)})
 		}},
 	} {
 		b.Run(one.name, func(b *testing.B) {

@@ -22,6 +22,9 @@ const (
 	DuplicateTimes  = "duplicate_times"             // said
 	NoReportingData = "no_reporting_data"           //
 	PoorFit         = "poor_fit"                    // CV(RMSE) beyond ASHRAE Guideline 14: said
+	BiasedFit       = "biased_fit"                  // net bias beyond ASHRAE Guideline 14: said
+	Autocorrelated  = "autocorrelated_residuals"    // neighbouring residuals are alike: said
+	FewRows         = "few_independent_rows"        // for the parameters of the model: said
 	BelowZero       = "mean_not_positive"           // the baseline does not consume
 )
 

@@ -91,6 +91,11 @@ func (a *answer) billing(g *group) error {
 		}
 	}
 	a.set("models", models)
+	months := 0
+	if g.reporting != nil {
+		months = monthsOf(g.reporting.time)
+	}
+	a.gates(fit, baseline.Situation{ReportingMonths: months, Share: days / max(days, 365)})
 	if g.reporting == nil {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
 		return nil

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,72 +9,69 @@ import (
 	"github.com/thermie/thermie/analytics/baseline"
 )
 
-// tried is a daily model that was tried.
-type tried struct {
-	name string
-	fit  *baseline.Fit
-}
-
-// chooseDaily fits the model that the task names, or tries all families and takes
-// the least Bayesian information criterion
-//
-//	n ln(SSE/n) + p ln n (1+ρ)/(1-ρ)
-//
-// whose penalty counts what the days tell: ρ is the lag-1 correlation of the
-// residuals of the richest model. The time of week and temperature model is taken
-// in its place where it predicts better weeks that were left out.
-func (a *answer) chooseDaily(f *baseline.Frame) (*baseline.Fit, []tried, error) {
+// chooseDaily fits the daily model that the task names, or lets baseline.Choose take
+// one of all families; the record holds all of them in either case.
+func (a *answer) chooseDaily(f *baseline.Frame) (*baseline.Fit, map[string]any, error) {
 	model := strings.ToLower(a.c.Task.Model)
-	heating := !a.electric() && a.c.Task.Energy != "" && !strings.Contains(strings.ToLower(a.c.Task.Energy), "cool")
-	all, err := a.families(f, heating)
+	choice := a.dailyChoice(f)
+	fit, err := baseline.Choose(f, choice)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("no model can be fitted: %w", err)
 	}
-	if len(a.towt) > 0 {
-		if fit, err := baseline.Linear(f, baseline.Spec{Shape: baseline.Mean, Calendar: weekdays(), Drivers: a.towt}); err == nil {
-			all = append(all, tried{"TOWT", fit})
-		}
-	}
-	var caltrack *baseline.Fit
+	models := record(fit.Candidates)
 	if f.Temperature != nil && a.plain(f) {
-		if caltrack, err = baseline.CalTRACKDaily(f, baseline.CalTRACK{HeatingOnly: heating}); err == nil {
-			all = append(all, tried{"CalTRACK", caltrack})
+		grid, err := baseline.CalTRACKDaily(f, baseline.CalTRACK{HeatingOnly: a.heats()})
+		if err == nil {
+			models["CalTRACK"] = map[string]any{"sse": grid.SSE, "p": grid.P, "n": grid.N, "r2_adj": grid.R2Adj, "cvrmse_adj": grid.CVRMSEAdj, "chosen": false, "why": "a grid of the same families: taken when it is asked for"}
+			if strings.Contains(model, "caltrack") && !strings.Contains(model, "hourly") {
+				return grid, rechosen(models, "CalTRACK"), nil
+			}
 		}
 	}
-	if strings.Contains(model, "caltrack") && !strings.Contains(model, "hourly") && caltrack != nil {
-		return caltrack, all, nil
-	}
-	for _, t := range all {
-		if model != "" && strings.EqualFold(t.name, shapeWord(model)) {
-			return t.fit, all, nil
+	name := shapeWord(model)
+	if name == "TOWT" {
+		for _, o := range choice.Others {
+			if named, err := o.Fit(f); err == nil {
+				return named, rechosen(models, o.Name), nil
+			}
 		}
+	} else if name != "" {
+		if named, err := baseline.Linear(f, baseline.Spec{Shape: baseline.Shape(name), Calendar: choice.Keep.Calendar}); err == nil {
+			return named, rechosen(models, name), nil
+		}
+		a.warn("the model %s that the task names cannot be fitted: another is taken", name)
 	}
-	best, err := leastBIC(all)
-	if err != nil {
-		return nil, nil, err
-	}
-	return ahead(f, best, all), all, nil
+	return fit, models, nil
 }
 
-// ahead prefers the time of week and temperature model, which BIC finds too rich
-// where residuals are correlated, if it predicts weeks that were left out better.
-func ahead(f *baseline.Frame, best *baseline.Fit, all []tried) *baseline.Fit {
-	for _, t := range all {
-		if t.name != "TOWT" || t.fit == best {
-			continue
-		}
-		left := func(fit *baseline.Fit) float64 {
-			e, err := weeksOut(f, func(g *baseline.Frame) (*baseline.Fit, error) { return baseline.Linear(g, fit.Spec) })
-			if err != nil {
-				return math.Inf(1)
-			}
-			return e
-		}
-		if left(t.fit) < left(best) {
-			return t.fit
+// heats says whether the energy is for heating alone.
+func (a *answer) heats() bool {
+	return !a.electric() && a.c.Task.Energy != "" && !strings.Contains(strings.ToLower(a.c.Task.Energy), "cool")
+}
+
+// dailyChoice are the shapes with the days of the week and holidays, with the
+// candidate variables that the frame has, and the model of time of week and
+// temperature by days. Closures are in every model.
+func (a *answer) dailyChoice(f *baseline.Frame) baseline.Choice {
+	c := baseline.Choice{AtMost: 4, Keep: baseline.Spec{Calendar: a.calendarOf()}}
+	switch {
+	case f.Temperature == nil:
+		c.Shapes = []baseline.Shape{baseline.Mean}
+	case a.heats():
+		c.Shapes = []baseline.Shape{baseline.Mean, baseline.TwoP, baseline.ThreePHeat}
+	}
+	for _, d := range a.c.Task.Candidates {
+		if f.Drivers[d] != nil {
+			c.Drivers = append(c.Drivers, d)
 		}
 	}
-	return best
+	week := weekdays()
+	c.Calendars = []baseline.Calendar{{}, {Name: "off", Effects: []baseline.Effect{{Kind: baseline.Off}}}, {Name: "week", Effects: week},
+		{Name: "week+holiday", Effects: append(slices.Clone(week), baseline.Effect{Kind: baseline.Holiday})}}
+	if len(a.towt) > 0 {
+		c.Others = []baseline.Option{baseline.Regression("TOWT", baseline.Spec{Shape: baseline.Mean, Calendar: append(weekdays(), c.Keep.Calendar...), Drivers: a.towt})}
+	}
+	return c
 }
 
 func (a *answer) plain(f *baseline.Frame) bool {
@@ -93,64 +89,6 @@ func shapeWord(model string) string {
 	return ""
 }
 
-// families fits every shape, alone and with the calendar, and with the candidate
-// variables that the frame has.
-func (a *answer) families(f *baseline.Frame, heating bool) ([]tried, error) {
-	shapes := baseline.Shapes
-	switch {
-	case f.Temperature == nil:
-		shapes = []baseline.Shape{baseline.Mean}
-	case heating:
-		shapes = []baseline.Shape{baseline.Mean, baseline.TwoP, baseline.ThreePHeat}
-	}
-	var drivers []string
-	for _, d := range a.c.Task.Candidates {
-		if f.Drivers[d] != nil {
-			drivers = append(drivers, d)
-		}
-	}
-	listed := a.calendarOf()
-	week := weekdays()
-	calendars := []struct {
-		name    string
-		effects []baseline.Effect
-	}{{"", nil}, {"+off", []baseline.Effect{{Kind: baseline.Off}}}, {"+week", week}, {"+week+holiday", append(slices.Clone(week), baseline.Effect{Kind: baseline.Holiday})}}
-	if listed != nil {
-		for _, c := range slices.Clone(calendars) {
-			calendars = append(calendars, struct {
-				name    string
-				effects []baseline.Effect
-			}{c.name + "+closed", append(slices.Clone(c.effects), listed...)})
-		}
-	}
-	var out []tried
-	var last error
-	for _, shape := range shapes {
-		for _, c := range calendars {
-			sets := [][]string{nil}
-			if len(drivers) > 0 {
-				sets = subsets(drivers)
-			}
-			for _, set := range sets {
-				fit, err := baseline.Linear(f, baseline.Spec{Shape: shape, Calendar: c.effects, Drivers: set})
-				if err != nil {
-					last = err
-					continue
-				}
-				name := string(shape) + c.name
-				for _, d := range set {
-					name += "+" + d
-				}
-				out = append(out, tried{name, fit})
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("no model can be fitted: %w", last)
-	}
-	return out, nil
-}
-
 // weekdays are the effects of the days of the week, against Monday.
 func weekdays() []baseline.Effect {
 	week := []baseline.Effect{}
@@ -160,74 +98,71 @@ func weekdays() []baseline.Effect {
 	return week
 }
 
-// subsets are those of up to four names, the empty one first.
-func subsets(names []string) [][]string {
-	var out [][]string
-	for mask := range 1 << min(len(names), 8) {
-		var s []string
-		for i, n := range names {
-			if i < 8 && mask>>i&1 == 1 {
-				s = append(s, n)
-			}
+// record are the models tried, by name, the chosen one first in the list.
+func record(all []baseline.Candidate) map[string]any {
+	models := map[string]any{}
+	for i, c := range all {
+		m := map[string]any{"chosen": i == 0, "p": c.P}
+		if c.N > 0 {
+			m["n"], m["sse"], m["r2_adj"], m["cvrmse"], m["cvrmse_adj"] = c.N, c.SSE, c.R2Adj, cvrmseOf(c), c.CVRMSEAdj
 		}
-		if len(s) <= 4 {
-			out = append(out, s)
+		if c.Criterion > 0 {
+			m["cvrmse_left_out"] = c.Criterion
 		}
+		if c.Why != "" {
+			m["why"] = c.Why
+		}
+		models[c.Name] = m
 	}
-	return out
+	return models
 }
 
-func leastBIC(all []tried) (*baseline.Fit, error) {
-	var best, rich *baseline.Fit
-	for _, t := range all {
-		if rich == nil || t.fit.SSE < rich.SSE {
-			rich = t.fit
-		}
+// cvrmseOf is √(SSE/n)/mean from the adjusted figure.
+func cvrmseOf(c baseline.Candidate) float64 {
+	if c.N <= c.P {
+		return 0
 	}
-	if rich == nil {
-		return nil, errors.New("no model can be fitted")
-	}
-	rho := min(max(rich.Rho1, 0), 0.9)
-	least := math.Inf(1)
-	for _, t := range all {
-		if t.name == "CalTRACK" { // a grid of the same family
-			continue
-		}
-		if b := bic(t.fit, rho); b < least {
-			best, least = t.fit, b
-		}
-	}
-	if best == nil {
-		return nil, errors.New("no model can be fitted: the values are not finite, or too great")
-	}
-	return best, nil
+	return c.CVRMSEAdj * math.Sqrt(float64(c.N-c.P)/float64(c.N))
 }
 
-func bic(f *baseline.Fit, rho float64) float64 {
-	n := float64(f.N)
-	return float64(n*math.Log(f.SSE/n)) + float64(float64(f.P)*math.Log(n))*(1+rho)/(1-rho)
-}
-
-// record are the models tried, by name, those with a calendar too.
-func record(all []tried, chosen *baseline.Fit) (models map[string]any, name string) {
-	models = map[string]any{}
-	for _, t := range all {
-		models[t.name] = map[string]any{"sse": t.fit.SSE, "p": t.fit.P, "n": t.fit.N, "r2_adj": t.fit.R2Adj, "cvrmse_adj": t.fit.CVRMSEAdj, "chosen": t.fit == chosen}
-		if t.fit == chosen {
-			name = t.name
+// rechosen is the record where the task has named the model.
+func rechosen(models map[string]any, name string) map[string]any {
+	for k, v := range models {
+		m := v.(map[string]any)
+		m["chosen"] = k == name
+		if k == name {
+			delete(m, "why")
+		} else if m["why"] == nil {
+			m["why"] = "the task names another model"
 		}
 	}
-	return models, name
+	return models
+}
+
+// chosenName is the name of the chosen model in a record.
+func chosenName(models map[string]any) string {
+	for _, k := range sortedKeys(models) {
+		if m := models[k].(map[string]any); m["chosen"] == true {
+			return k
+		}
+	}
+	return ""
+}
+
+// named is a fit of the record by its name.
+type named struct {
+	name string
+	fit  *baseline.Fit
 }
 
 // recordAnySigns adds shapes whose slopes may have any sign to the record of models.
 // Where the least squares have a slope of the wrong sign, "sse" is theirs, and
 // "sse_qualified" that of the model which took part, if there is one.
-func recordAnySigns(models map[string]any, free []tried) {
+func recordAnySigns(models map[string]any, free []named) {
 	for _, t := range free {
 		m, ok := models[t.name].(map[string]any)
 		switch {
-		case !ok:
+		case !ok || m["sse"] == nil:
 			models[t.name] = map[string]any{"sse": t.fit.SSE, "p": t.fit.P, "n": t.fit.N, "r2_adj": t.fit.R2Adj, "cvrmse_adj": t.fit.CVRMSEAdj,
 				"chosen": false, "why": "not qualified: a slope has the wrong sign, or no reading in terms of a building"}
 		case m["chosen"] != true && t.fit.SSE < m["sse"].(float64)*(1-1e-9):

@@ -146,7 +146,7 @@ func (a *answer) calendarOf() []baseline.Effect {
 
 // chooseWithClosures chooses a daily model, looks for closures with it, and chooses
 // again when there are any.
-func (a *answer) chooseWithClosures(base, rep *baseline.Frame) (*baseline.Fit, []tried, error) {
+func (a *answer) chooseWithClosures(base, rep *baseline.Frame) (*baseline.Fit, map[string]any, error) {
 	a.towt = towtDays(base, rep)
 	fit, all, err := a.chooseDaily(base)
 	if err != nil || len(a.calendar.dates) > 0 || strings.Contains(strings.ToLower(a.c.Task.Model), "caltrack") {

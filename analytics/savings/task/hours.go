@@ -4,17 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
-	"github.com/thermie/thermie/analytics/interval"
 )
 
-// chooseHourly fits the hourly model that the task names, or tries CalTRACK's and
-// LBNL's, with public holidays as Sundays too, and takes the one that predicts
-// weeks best that it was not fitted on: every fourth week is left out in turn.
+// chooseHourly fits the hourly model that the task names, or lets baseline.Choose
+// take CalTRACK's or LBNL's, with public holidays as Sundays or without.
 func (a *answer) chooseHourly(base *data, rep *baseline.Frame) (*baseline.Fit, error) {
 	f := base.hours
 	if f.Temperature == nil {
@@ -29,65 +28,31 @@ func (a *answer) chooseHourly(base *data, rep *baseline.Frame) (*baseline.Fit, e
 	if a.c.Task.Model == "" {
 		drivers = append(drivers, a.closedHours(f, rep)...)
 	}
-	type option struct {
-		name string
-		make func(*baseline.Frame) (*baseline.Fit, error)
-	}
-	caltrack := func(o baseline.HourlyOptions) func(*baseline.Frame) (*baseline.Fit, error) {
-		return func(f *baseline.Frame) (*baseline.Fit, error) { return baseline.CalTRACKHourly(f, o) }
-	}
-	towt := func(o baseline.HourlyOptions) func(*baseline.Frame) (*baseline.Fit, error) {
-		return func(f *baseline.Frame) (*baseline.Fit, error) { return baseline.TimeOfWeek(f, o) }
-	}
-	options := []option{
-		{"CalTRACK hourly", caltrack(baseline.HourlyOptions{Drivers: drivers})},
-		{"TOWT", towt(baseline.HourlyOptions{Drivers: drivers})},
-		{"TOWT+holidays", towt(baseline.HourlyOptions{Drivers: drivers, HolidaysAsSunday: true})},
-		{"CalTRACK hourly+holidays", caltrack(baseline.HourlyOptions{Drivers: drivers, HolidaysAsSunday: true})},
-	}
+	options := baseline.HoursOfWeek(drivers)
 	model := strings.ToLower(a.c.Task.Model)
-	named := ""
+	name := ""
 	switch {
 	case strings.Contains(model, "caltrack"):
-		named = "CalTRACK hourly"
+		name = "CalTRACK hourly"
 	case strings.Contains(model, "towt") || strings.Contains(model, "time of week") || strings.Contains(model, "time-of-week"):
-		named = "TOWT"
+		name = "TOWT"
 	}
-	models := map[string]any{}
 	var best *baseline.Fit
-	bestName, least := "", math.Inf(1)
-	for _, o := range options {
-		if named != "" && o.name != named {
-			continue
+	models := map[string]any{}
+	var err error
+	if name != "" {
+		k := slices.IndexFunc(options, func(o baseline.Option) bool { return o.Name == name })
+		if best, err = options[k].Fit(f); err != nil {
+			return nil, err
 		}
-		fit, err := o.make(f)
-		if err != nil {
-			if named != "" {
-				return nil, err
-			}
-			models[o.name] = map[string]any{"why": err.Error()}
-			continue
+		models[name] = map[string]any{"sse": best.SSE, "p": best.P, "n": best.N, "cvrmse": best.CVRMSE, "cvrmse_adj": best.CVRMSEAdj, "chosen": true}
+	} else {
+		if best, err = baseline.Choose(f, baseline.Choice{Shapes: []baseline.Shape{}, Others: options}); err != nil {
+			return nil, fmt.Errorf("no hourly model can be fitted: %w", err)
 		}
-		m := map[string]any{"sse": fit.SSE, "p": fit.P, "n": fit.N, "cvrmse": fit.CVRMSE, "cvrmse_adj": fit.CVRMSEAdj}
-		models[o.name] = m
-		score := 0.0
-		if named == "" {
-			if score, err = weeksOut(f, o.make); err != nil {
-				m["why"] = err.Error()
-				continue
-			}
-			m["cvrmse_left_out"] = math.Sqrt(score) / fit.Mean
-		}
-		if score < least {
-			best, bestName, least = fit, o.name, score
-		}
+		models = record(best.Candidates)
 	}
-	if best == nil {
-		return nil, fmt.Errorf("no hourly model can be fitted: %v", models)
-	}
-	if m, ok := models[bestName].(map[string]any); ok {
-		m["chosen"] = true
-	}
+	bestName := chosenName(models)
 	a.set("models", models)
 	a.set("model", map[string]any{"type": bestName, "family": best.Model, "r2": best.R2, "r2_adj": best.R2Adj, "parameters": best.P, "notes": best.Notes})
 	a.set("metrics", metricsOf(best))
@@ -118,41 +83,6 @@ func fahrenheit(c []float64) []float64 {
 		out = append(out, math.Round((x*9/5+32)*1e6)/1e6)
 	}
 	return out
-}
-
-// weeksOut is the mean square error of predictions of weeks that were left out.
-func weeksOut(f *baseline.Frame, fit func(*baseline.Frame) (*baseline.Fit, error)) (float64, error) {
-	sq, n := 0.0, 0
-	for fold := range 4 {
-		g := *f
-		g.Energy = make([]float64, f.Len())
-		copy(g.Energy, f.Energy)
-		var out []int
-		for i, t := range f.Start {
-			if dayNumber(t)/7%4 == fold {
-				g.Energy[i] = math.NaN()
-				out = append(out, i)
-			}
-		}
-		m, err := fit(&g)
-		if err != nil {
-			return 0, err
-		}
-		y, err := m.Predict(interval.Pick(f, out))
-		if err != nil {
-			return 0, err
-		}
-		for k, i := range out {
-			if e := f.Energy[i] - y[k]; !math.IsNaN(e) {
-				sq += float64(e * e)
-				n++
-			}
-		}
-	}
-	if n == 0 {
-		return 0, errors.New("no week could be left out")
-	}
-	return sq / float64(n), nil
 }
 
 // hourlyExtras are what is asked of hourly models beside.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -51,6 +52,11 @@ func (a *answer) monthly(g *group) error {
 	}
 	a.set("model", modelOf("linear", fit))
 	a.set("metrics", metricsOf(fit))
+	months := 0
+	if g.reporting != nil {
+		months = monthsOf(g.reporting.time)
+	}
+	a.gates(fit, baseline.Situation{ReportingMonths: months, Share: float64(known) / float64(base.Len())})
 	if g.reporting == nil {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
 		return nil
@@ -191,43 +197,43 @@ func (a *answer) chooseMonthly(f *baseline.Frame) (*baseline.Fit, error) {
 			return nil, fmt.Errorf("the table has no column of the candidate variable %s", n)
 		}
 	}
-	if len(candidates) == 0 {
-		if f.Temperature == nil {
-			return baseline.Linear(f, baseline.Spec{Shape: baseline.Mean})
-		}
-		all, err := a.families(f, !a.electric())
-		if err != nil {
-			return nil, err
-		}
-		models, _ := record(all, nil)
-		a.set("models", models)
-		return leastBIC(all)
+	choice := baseline.Choice{AtMost: 4}
+	switch {
+	case len(candidates) > 0:
+		rules := baseline.SEP()
+		choice.Shapes, choice.Drivers, choice.Rules = []baseline.Shape{baseline.Mean}, candidates, &rules
+	case f.Temperature == nil:
+		choice.Shapes = []baseline.Shape{baseline.Mean}
+	case !a.electric():
+		choice.Shapes = []baseline.Shape{baseline.Mean, baseline.TwoP, baseline.ThreePHeat}
 	}
-	sets, err := baseline.Subsets(f, baseline.Spec{Shape: baseline.Mean}, candidates, baseline.SEP())
-	if err != nil {
-		return nil, err
+	if s := strings.ToLower(a.c.Task.Selection); strings.Contains(s, "adjusted r2") || strings.Contains(s, "adjusted r²") || strings.Contains(s, "r2_adj") {
+		choice.HighestR2Adj = true
+	} else if s != "" {
+		a.ignore("task.selection: " + a.c.Task.Selection + " (the model that predicts best what it has not seen is taken)")
 	}
-	validity, models := map[string]any{}, map[string]any{}
-	for i := range sets {
-		s := &sets[i]
-		validity[s.Key()] = s.Valid
-		m := map[string]any{"valid": s.Valid, "reasons": s.Reasons, "notes": s.Notes}
-		if s.Fit != nil {
-			m["sse"], m["r2"], m["r2_adj"], m["p"], m["f_p"] = s.Fit.SSE, s.Fit.R2, s.Fit.R2Adj, s.Fit.P, s.Fit.FP
-		}
-		models[s.Key()] = m
-	}
-	a.set("validity", validity)
-	a.set("models", models)
-	if s := strings.ToLower(a.c.Task.Selection); s != "" && !strings.Contains(s, "adjusted r2") && !strings.Contains(s, "adjusted r²") && !strings.Contains(s, "r2_adj") {
-		a.ignore("task.selection: " + a.c.Task.Selection + " (the greatest adjusted R² among valid models is taken)")
-	}
-	fit, err := baseline.BestValid(sets)
-	if err != nil {
+	fit, err := baseline.Choose(f, choice)
+	if errors.Is(err, baseline.ErrNoModel) {
 		a.flags([]quality.Flag{{Reason: "no_valid_model", Refused: true, Text: err.Error()}})
 		a.set("sufficient", false)
 		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
+	models := record(fit.Candidates)
+	if len(candidates) > 0 {
+		validity := map[string]any{}
+		for _, c := range fit.Candidates {
+			if c.Variables != "" {
+				valid := c.Criterion > 0
+				validity[c.Variables] = valid
+				m := models[c.Name].(map[string]any)
+				m["valid"], m["r2"], m["f_p"] = valid, c.R2, c.FP
+			}
+		}
+		a.set("validity", validity)
+	}
+	a.set("models", models)
 	return fit, nil
 }
 

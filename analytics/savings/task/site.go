@@ -47,14 +47,45 @@ func (a *answer) site(g *group) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.baseline.name, err)
 	}
-	if fit.CVRMSEAdj > 0.25 {
-		a.flags([]quality.Flag{{Reason: quality.PoorFit, Text: fmt.Sprintf("CV(RMSE) is %.0f %%: above the 25 %% of ASHRAE Guideline 14", 100*fit.CVRMSEAdj)}})
+	months := 0
+	if rep != nil {
+		months = monthsOf(rep.days.Start)
 	}
+	a.gates(fit, baseline.Situation{ReportingMonths: months, Share: float64(base.suff.Used) / float64(max(base.suff.Days, 1))})
 	if rep == nil {
 		a.flags([]quality.Flag{{Reason: quality.NoReportingData, Text: "no data of the reporting period: no savings"}})
 		return nil
 	}
 	return a.savings(fit, frames, base, rep)
+}
+
+// gates holds the model against its limits; what it fails is said.
+func (a *answer) gates(fit *baseline.Fit, s baseline.Situation) {
+	var list []map[string]any
+	for _, g := range baseline.Gates(fit, s) {
+		list = append(list, map[string]any{"name": g.Name, "value": g.Value, "limit": g.Limit, "holds": g.Holds, "source": g.Source})
+		switch {
+		case g.Holds || g.Name == "coverage": // the sufficiency of the data says it
+		case g.Name == "cvrmse":
+			a.flags([]quality.Flag{{Reason: quality.PoorFit, Text: fmt.Sprintf("CV(RMSE) is %.0f %%: above the %.0f %% of ASHRAE Guideline 14", 100*g.Value, 100*g.Limit)}})
+		case g.Name == "nmbe":
+			a.flags([]quality.Flag{{Reason: quality.BiasedFit, Text: fmt.Sprintf("the model is biased by %.3f %% on its own baseline: ASHRAE Guideline 14 allows 0.005 %%", 100*g.Value)}})
+		case g.Name == "autocorrelation":
+			a.flags([]quality.Flag{{Reason: quality.Autocorrelated, Text: fmt.Sprintf("neighbouring residuals are alike (lag-1 correlation %.2f, above %.1f): the intervals allow for it", g.Value, g.Limit)}})
+		default:
+			a.flags([]quality.Flag{{Reason: quality.FewRows, Text: fmt.Sprintf("%.1f independent rows for each parameter: at least %.0f are wanted", g.Value, g.Limit)}})
+		}
+	}
+	a.set("gates", list)
+}
+
+// monthsOf counts the calendar months that intervals begin in.
+func monthsOf(starts []time.Time) int {
+	seen := map[string]bool{}
+	for _, t := range starts {
+		seen[t.Format("2006-01")] = true
+	}
+	return len(seen)
 }
 
 // half is the half width over rows at the task's confidence.
@@ -106,11 +137,11 @@ func (a *answer) model(kind string, base, rep *data) (*baseline.Fit, frames, err
 		fit, err := a.chooseHourly(base, repHours)
 		return fit, frames{base.hours, repHours}, err
 	}
-	fit, all, err := a.chooseWithClosures(base.days, repDays)
+	fit, models, err := a.chooseWithClosures(base.days, repDays)
 	if err != nil {
 		return nil, frames{}, err
 	}
-	models, name := record(all, fit)
+	name := chosenName(models)
 	if strings.HasPrefix(fit.Model, "CalTRACK") {
 		name = fit.Model
 	}

@@ -145,14 +145,14 @@ func occupiedDays(f *baseline.Frame, rows []int) (map[time.Weekday]bool, bool) {
 // anySigns are the shapes with change points whose slopes may have any sign, least
 // squares and nothing else, and 5P with a middle that may slope: they are in the
 // record, and do not take part.
-func anySigns(f *baseline.Frame) []tried {
-	var out []tried
+func anySigns(f *baseline.Frame) []named {
+	var out []named
 	if f.Temperature == nil {
 		return nil
 	}
 	for _, s := range []baseline.Shape{baseline.ThreePHeat, baseline.ThreePCool, baseline.FourP, baseline.FiveP, baseline.SixP} {
 		if fit, err := baseline.Linear(f, baseline.Spec{Shape: s, AnySign: true}); err == nil {
-			out = append(out, tried{string(s), fit})
+			out = append(out, named{string(s), fit})
 		}
 	}
 	return out
