@@ -44,6 +44,8 @@ type Outcomes interface {
 	Results(ctx context.Context, q registry.Query) ([]metering.Result, error)
 	Opportunities(ctx context.Context) ([]metering.Opportunity, error)
 	Alarms(ctx context.Context, q registry.AlarmQuery) ([]metering.Alarm, error)
+	Events(ctx context.Context, synergy string) ([]registry.Event, error)
+	DecideEvent(ctx context.Context, e registry.Event, next registry.Plan, accepted bool, reason string) error
 }
 
 // Contacting is what brings companies together. It is given out only through

@@ -39,6 +39,7 @@ var routes = []route{
 	{method: "GET", path: "/overview", action: access.SeeSynergy, answer: showOverview},
 	{method: "GET", path: "/synergies", action: access.SeeProgramme, answer: showSynergies},
 	{method: "GET", path: "/synergies/:synergy", action: access.SeeSynergy, subject: theSynergy, answer: showSynergy},
+	{method: "POST", path: "/synergies/:synergy/events/:event", action: access.ApprovePlan, subject: theSynergy, answer: decideEvent},
 	{method: "GET", path: "/opportunities", action: access.SeeOpportunities, answer: showOpportunities},
 	{method: "GET", path: "/opportunities/:opportunity", action: access.SeeOpportunities, subject: theOpportunitysCompany, answer: showOpportunity},
 

@@ -68,7 +68,7 @@ var initials = map[access.Role]string{access.Installer: "i", access.Company: "c"
 // elsewhere are routes that tests of their own ask: they need a report or a
 // period, or change who is signed in.
 var elsewhere = []string{"/", "/healthz", "/metrics", "/assets/*", "/sign-in", "/sign-out", "/reports/:quarter/:file", "/dossiers/:quarter",
-	"/contacts/:contact/answer", "/contacts/:contact/synergy",
+	"/synergies/:synergy/events/:event", "/contacts/:contact/answer", "/contacts/:contact/synergy",
 	"/api/v1/openapi.yaml", "/api/v1/series/:meter/:quantity/points"}
 
 // TestRights asks every page as every role in both languages, and as nobody.

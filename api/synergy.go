@@ -29,6 +29,8 @@ type synergyPage struct {
 	Plan                                        *planView
 	Evidence                                    *table
 	Journal                                     *table
+	Events                                      []proposedEvent
+	Said                                        string
 }
 
 // compared is one of announced, expected, measured.
@@ -124,6 +126,12 @@ func showSynergy(v *visit) error {
 	p.Journal = v.journal(alarms)
 	if p.Plan, err = v.planView(stored, plan, names, year); err != nil {
 		return err
+	}
+	if p.Events, err = v.proposedEvents(s.ID); err != nil {
+		return err
+	}
+	if said := v.QueryParam("said"); said == "accepted" || said == "refused" {
+		p.Said = v.t("event.said." + said)
 	}
 	p.Shares = v.shares(plan, year, names)
 	if v.may(access.SeeEvidence, s.ID) {

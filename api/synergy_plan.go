@@ -143,6 +143,9 @@ func (v *visit) planAdjustments(plan *savings.Plan) *table {
 		if a.AcceptedBy != "" {
 			state = v.t("plan.accepted", v.named(a.AcceptedBy), v.lang.Date(a.AcceptedAt))
 		}
+		if a.RefusedBy != "" {
+			state = v.t("plan.refused", v.named(a.RefusedBy), v.lang.Date(a.RefusedAt))
+		}
 		amount, half := v.lang.PlusMinus(a.KWhPerDay, a.Half90)
 		if half != "" {
 			amount += "\u00a0±\u00a0" + half

@@ -35,6 +35,7 @@ type Registry interface {
 	PutResults(ctx context.Context, results []metering.Result) error
 	PutOpportunities(ctx context.Context, all []metering.Opportunity) error
 	PutHeatNeeds(ctx context.Context, all []metering.HeatNeed) error
+	PutEvents(ctx context.Context, synergy string, events []registry.Event) error
 	PutAlarms(ctx context.Context, source string, alarms []metering.Alarm) error
 	PutCompleteness(ctx context.Context, days []registry.MeterDay) error
 	PutHeatProposals(ctx context.Context, found []metering.HeatProposal) error

@@ -99,8 +99,15 @@ func (r *run) synergy(ctx context.Context, id string) ([]metering.Result, error)
 	} else if ok {
 		r.alarm(a)
 	}
-	for _, a := range e.EventAlarms() {
-		r.alarm(a)
+	proposed := e.Events()
+	events := make([]registry.Event, len(proposed))
+	for i := range proposed {
+		p := &proposed[i]
+		r.alarm(p.Alarm(id))
+		events[i] = registry.Event{Synergy: id, Energy: string(p.Energy), From: p.From, KWhPerDay: p.KWhPerDay, Half90: p.Half90, Share: p.Share}
+	}
+	if err := r.Registry.PutEvents(ctx, id, events); err != nil {
+		return nil, fmt.Errorf("%w: %w", errRegistry, err)
 	}
 	if r.Evaluated != nil {
 		r.Evaluated(e)

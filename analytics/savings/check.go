@@ -335,6 +335,10 @@ func (p *Plan) checkAdjustments() error {
 			return fmt.Errorf("adjustment %s: kwh_per_day or half90 out of range", a.ID)
 		case (a.AcceptedBy == "") != a.AcceptedAt.IsZero():
 			return fmt.Errorf("adjustment %s: accepted_by and accepted_at go together", a.ID)
+		case (a.RefusedBy == "") != a.RefusedAt.IsZero():
+			return fmt.Errorf("adjustment %s: refused_by and refused_at go together", a.ID)
+		case a.AcceptedBy != "" && a.RefusedBy != "":
+			return fmt.Errorf("adjustment %s: accepted and refused", a.ID)
 		}
 	}
 	return nil

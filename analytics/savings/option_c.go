@@ -357,6 +357,12 @@ func (e *Evaluation) adjustments(m *Model) []dayAdjustment {
 		}
 		at := note{from: a.From.Time(), to: a.To.Time()}
 		size := frNumber(a.KWhPerDay, 0) + " kWh par jour"
+		if a.RefusedBy != "" {
+			at.text = metering.Text{FR: "Événement non périodique refusé par " + a.RefusedBy + ", non compté : " + a.Reason.FR + " (" + size + ").",
+				EN: "Non-routine event refused by " + a.RefusedBy + ", not counted: " + a.Reason.In("en") + " (" + enNumber(a.KWhPerDay, 0) + " kWh a day)."}
+			e.notes = append(e.notes, at)
+			continue
+		}
 		if a.AcceptedBy == "" {
 			at.text = metering.Text{FR: "Ajustement non périodique proposé, non compté : " + a.Reason.FR + " (" + size + ").",
 				EN: "Non-routine adjustment proposed, not counted: " + a.Reason.In("en") + " (" + enNumber(a.KWhPerDay, 0) + " kWh a day)."}

@@ -275,6 +275,10 @@ type Adjustment struct {
 	Evidence        []Evidence      `yaml:"evidence,omitempty" json:"evidence,omitempty"`
 	AcceptedBy      string          `yaml:"accepted_by,omitempty" json:"accepted_by,omitempty"`
 	AcceptedAt      time.Time       `yaml:"accepted_at,omitempty" json:"accepted_at,omitzero"`
+	// RefusedBy and RefusedAt keep what a person looked at and did not accept, with
+	// Reason; it is not counted and not proposed again.
+	RefusedBy string    `yaml:"refused_by,omitempty" json:"refused_by,omitempty"`
+	RefusedAt time.Time `yaml:"refused_at,omitempty" json:"refused_at,omitzero"`
 }
 
 // Drift sets the watch on a synergy that slowly falls below what it gave.

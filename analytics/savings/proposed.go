@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/thermie/thermie/analytics/indicators"
 	"github.com/thermie/thermie/analytics/nonroutine"
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
@@ -13,6 +14,7 @@ import (
 // adjustment explains. It changes nothing: a person accepts it into the plan as an
 // adjustment, or leaves it.
 type Proposed struct {
+	Energy    indicators.Flow
 	From      time.Time // first day of the new level
 	KWhPerDay float64   // positive: the site uses more than before
 	Half90    float64   // of KWhPerDay
@@ -37,14 +39,17 @@ func (e *Evaluation) knownEvent(m *Model, at time.Time) bool {
 	return false
 }
 
-// EventAlarms are the proposed events of all models as alarms for the animator.
-func (e *Evaluation) EventAlarms() []metering.Alarm {
-	var out []metering.Alarm
+// Alarm is a proposed event as an alarm for the animator.
+func (p *Proposed) Alarm(synergy string) metering.Alarm {
+	return metering.Alarm{ID: synergy + ".event." + string(p.Energy) + "." + p.From.UTC().Format("20060102"),
+		Kind: EventAlarm, Subject: synergy, Since: p.From.UTC(), Text: p.Text}
+}
+
+// Events are the proposed events of all models.
+func (e *Evaluation) Events() []Proposed {
+	var out []Proposed
 	for k := range e.Fits {
-		for _, p := range e.ProposedEvents(k) {
-			out = append(out, metering.Alarm{ID: e.Plan.Synergy + ".event." + string(e.Plan.Models[k].Energy) + "." + p.From.UTC().Format("20060102"),
-				Kind: EventAlarm, Subject: e.Plan.Synergy, Since: p.From.UTC(), Text: p.Text})
-		}
+		out = append(out, e.ProposedEvents(k)...)
 	}
 	return out
 }
@@ -80,7 +85,7 @@ func (e *Evaluation) ProposedEvents(k int) []Proposed {
 		if e.knownEvent(m, from) {
 			continue
 		}
-		p := Proposed{From: from, KWhPerDay: ev.Size, Half90: z90 * ev.SE, Share: ev.Share}
+		p := Proposed{Energy: m.Energy, From: from, KWhPerDay: ev.Size, Half90: z90 * ev.SE, Share: ev.Share}
 		more, plus := "de plus", "more"
 		if ev.Size < 0 {
 			more, plus = "de moins", "less"

@@ -1,6 +1,8 @@
 package savings
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,10 +32,11 @@ func TestProposedEvents(t *testing.T) {
 	require.InDelta(t, 0, events[0].From.Sub(step).Hours()/24, 7)
 	require.InDelta(t, 4000, events[0].KWhPerDay, 900)
 	require.Contains(t, events[0].Text.FR, "kWh par jour de plus")
-	alarms := e.EventAlarms()
-	require.Len(t, alarms, 1)
-	require.Equal(t, EventAlarm, alarms[0].Kind)
-	require.Equal(t, events[0].From.UTC(), alarms[0].Since)
+	require.Equal(t, events, e.Events())
+	require.Equal(t, p.Models[0].Energy, events[0].Energy)
+	alarm := events[0].Alarm(p.Synergy)
+	require.Equal(t, EventAlarm, alarm.Kind)
+	require.Equal(t, events[0].From.UTC(), alarm.Since)
 	require.Equal(t, before, e.Result(metering.PeriodToDate, date("2025-01-01"), date("2026-01-01")))
 
 	p = millPlan(t, "day")
@@ -51,6 +54,16 @@ func TestProposedEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, e.ProposedEvents(0))
 	require.Equal(t, before.Figures, e.Result(metering.PeriodToDate, date("2025-01-01"), date("2026-01-01")).Figures)
+
+	// Refused, it is neither counted nor proposed, and said with who refused it.
+	a.RefusedBy, a.RefusedAt = "a.m.", date("2025-06-01")
+	p.Adjustments = []Adjustment{a}
+	e, err = Evaluate(p, testFactors(t), d, date("2026-01-01"))
+	require.NoError(t, err)
+	require.Empty(t, e.ProposedEvents(0))
+	after := e.Result(metering.PeriodToDate, date("2025-01-01"), date("2026-01-01"))
+	require.Equal(t, before.Figures, after.Figures)
+	require.True(t, slices.ContainsFunc(after.Notes, func(n metering.Text) bool { return strings.Contains(n.FR, "refusé par a.m.") }))
 
 	// Nothing is proposed where nothing happened.
 	d, _ = newMill(6, 0.1).data()

@@ -268,9 +268,7 @@ func (f *planFlags) report(c *cobra.Command, e *savings.Evaluation) error {
 			r.Results = append(r.Results, x)
 		}
 	}
-	for k := range e.Fits {
-		r.Events = append(r.Events, e.ProposedEvents(k)...)
-	}
+	r.Events = e.Events()
 	if d, err := e.Drift(); err == nil {
 		r.Drift = d
 	}
