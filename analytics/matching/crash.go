@@ -26,7 +26,7 @@ func (n *network) crash(m *memory, limit []float64, w *workspace) *basis {
 				continue
 			}
 			c.from, c.to = m.place[c.from], m.place[c.to]
-			if c.from < 0 || c.to < 0 || n.nodes[c.from].level > n.nodes[c.to].level || left[c.from] <= 0 || left[c.to] <= 0 {
+			if c.from < 0 || c.to < 0 || left[c.from] <= 0 || left[c.to] <= 0 || !n.fit(&c) || c.cost <= 0 {
 				continue
 			}
 			b.take(c, left)
@@ -49,6 +49,13 @@ func (n *network) crash(m *memory, limit []float64, w *workspace) *basis {
 			best, most := column{from: -1}, 0.0
 			for _, k := range n.ofSink[n.nodes[j].stream-n.sourceCount] {
 				a := &n.byPair[k]
+				if a.lift != nil {
+					a.offer(j, prices, left, &most, &best)
+					continue
+				}
+				if a.weight <= 0 {
+					continue
+				}
 				inverse := 1 / a.gain
 				for _, i := range a.from {
 					if n.nodes[i].level > n.nodes[j].level {
@@ -56,7 +63,7 @@ func (n *network) crash(m *memory, limit []float64, w *workspace) *basis {
 					}
 					// Of equals the coldest: hotter sources can still serve hotter sinks.
 					if d := a.weight - float64(prices[i]*inverse); left[i] > 0 && (best.from < 0 || d >= most) {
-						most, best = d, column{from: i, to: j, a: inverse, cost: a.weight}
+						most, best = d, column{from: i, to: j, way: a.way, a: inverse, cost: a.weight}
 					}
 				}
 			}

@@ -12,4 +12,8 @@
 //
 // Every step carries dual prices that are feasible by construction; their sum
 // is an upper bound that holds however the plan was found ([Plan].Bound).
+//
+// Heat pumps ([Problem].Lifts) are arcs more in each step. Tanks join the steps:
+// [SolveStored] takes them apart again by prices of stored heat, and encloses the
+// optimum between a plan and a bound. [Sparse] chooses few pairs.
 package matching

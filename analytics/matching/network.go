@@ -15,10 +15,12 @@ import "math"
 // arcs and slacks as nodes: a tree with one slack, or with one cycle.
 type network struct {
 	nodes       []node
+	ways        []way
 	sourceCount int32
 	sources     []int32 // nodes that are sources, in the order of levels
 	sinks       []int32
 	byPair      []pairArcs
+	byWay       []int32   // where a way is in byPair, -1: not there
 	bySink      [][]int32 // nodes of each sink, in the order of levels
 	ofSink      [][]int32 // pairs of each sink
 	part        int       // pairs that one search for an entering arc looks at
@@ -26,16 +28,18 @@ type network struct {
 	bases       []*basis  // optimal for amounts seen before, the latest first
 }
 
-// pairArcs is an allowed pair with its nodes, in the order of levels.
+// pairArcs is a way with its nodes, in the order of levels.
 type pairArcs struct {
 	from, to     []int32
 	start        []int32 // for each of from, the first of to that it reaches
+	way          int32
 	gain, weight float64
+	lift         *liftArcs // nil: direct exchange
 }
 
 // newNetwork finds the arcs among nodes.
-func newNetwork(p *Problem, nodes []node) *network {
-	n := &network{nodes: append([]node(nil), nodes...)}
+func newNetwork(p *Problem, ways []way, nodes []node) *network {
+	n := &network{nodes: append([]node(nil), nodes...), ways: ways, byWay: make([]int32, len(ways))}
 	of := make([][]int32, len(p.Sources)+len(p.Sinks))
 	for k, x := range n.nodes {
 		of[x.stream] = append(of[x.stream], int32(k))
@@ -46,23 +50,28 @@ func newNetwork(p *Problem, nodes []node) *network {
 		}
 	}
 	n.bySink, n.ofSink = of[len(p.Sources):], make([][]int32, len(p.Sinks))
-	for s := range p.Sources {
-		for d := range p.Sinks {
-			from, to := of[s], of[len(p.Sources)+d]
-			if p.Gain[s][d] <= 0 || p.weight(s, d) <= 0 || len(from) == 0 || len(to) == 0 || n.nodes[from[0]].level > n.nodes[to[len(to)-1]].level {
-				continue
-			}
-			a := pairArcs{from: from, to: to, gain: p.Gain[s][d], weight: p.weight(s, d)}
-			k := int32(0)
-			for _, i := range from {
-				for int(k) < len(to) && n.nodes[to[k]].level < n.nodes[i].level {
-					k++
-				}
-				a.start = append(a.start, k)
-			}
-			n.ofSink[d] = append(n.ofSink[d], int32(len(n.byPair)))
-			n.byPair = append(n.byPair, a)
+	for k := range ways {
+		x := &ways[k]
+		n.byWay[k] = -1
+		from, to := of[x.source], of[len(p.Sources)+int(x.sink)]
+		if len(from) == 0 || len(to) == 0 || !x.lift && n.nodes[from[0]].level > n.nodes[to[len(to)-1]].level {
+			continue
 		}
+		a := pairArcs{from: from, to: to, way: int32(k), gain: x.gain, weight: x.worth}
+		if x.lift {
+			a.lift = &liftArcs{}
+		} else {
+			first := int32(0)
+			for _, i := range from {
+				for int(first) < len(to) && n.nodes[to[first]].level < n.nodes[i].level {
+					first++
+				}
+				a.start = append(a.start, first)
+			}
+		}
+		n.byWay[k] = int32(len(n.byPair))
+		n.ofSink[x.sink] = append(n.ofSink[x.sink], int32(len(n.byPair)))
+		n.byPair = append(n.byPair, a)
 	}
 	n.part = max(6, len(n.byPair)/8)
 	n.sourceCount = int32(len(p.Sources))
@@ -73,7 +82,10 @@ func newNetwork(p *Problem, nodes []node) *network {
 func (n *network) size() int {
 	bytes := len(n.nodes) * (16 + maxBases*(32+12+8+8))
 	for _, a := range n.byPair {
-		bytes += 4*len(a.start) + 100
+		bytes += 4*len(a.start) + 120
+		if a.lift != nil {
+			bytes += 16*len(a.from)*len(a.to) + 60
+		}
 	}
 	return bytes
 }
@@ -81,8 +93,8 @@ func (n *network) size() int {
 // column is a variable of the programme: the slack of a node (to is -1), or an
 // arc; cost is its worth, a its coefficient at the source (1/gain).
 type column struct {
-	from, to int32
-	a, cost  float64
+	from, to, way int32
+	a, cost       float64
 }
 
 // at is the column's coefficient in a node's row.
@@ -269,6 +281,7 @@ type workspace struct {
 	used       []bool
 	x, rest, v []float64
 	direction  []float64
+	kelvin     []float64
 	best       []float64
 	bestAt     []int32
 }

@@ -28,6 +28,10 @@ type Problem struct {
 	// Weight is what a unit of delivered heat counts for, [source][sink]; nil counts
 	// each as 1. A weight of 0 or less forbids the pair.
 	Weight [][]float64
+	// Lifts are the pairs that a heat pump may serve beside direct exchange, Machine
+	// what such machines do.
+	Lifts   []Lift
+	Machine Machine
 }
 
 // Check refuses what cannot be computed, naming the stream.
@@ -61,7 +65,7 @@ func (p *Problem) Check() error {
 			}
 		}
 	}
-	return nil
+	return p.checkLifts()
 }
 
 // weight is the worth of delivered heat on a pair.

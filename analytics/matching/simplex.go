@@ -68,6 +68,15 @@ func (n *network) enter(b *basis, w *workspace, bland bool) (column, bool) {
 			n.cursor = 0
 		}
 		a := &n.byPair[n.cursor]
+		if a.lift != nil {
+			if c, d := a.dearest(u, most); d > most {
+				most, best = d, c
+				if bland {
+					return best, true
+				}
+			}
+			continue
+		}
 		inverse := 1 / a.gain
 		for f, i := range a.from {
 			if int(a.start[f]) == len(a.to) {
@@ -75,7 +84,7 @@ func (n *network) enter(b *basis, w *workspace, bland bool) (column, bool) {
 			}
 			t := a.to[a.start[f]]
 			if d := a.weight - float64(u[i]*inverse) - w.best[t]; d > most {
-				most, best = d, column{from: i, to: w.bestAt[t], a: inverse, cost: a.weight}
+				most, best = d, column{from: i, to: w.bestAt[t], way: a.way, a: inverse, cost: a.weight}
 				if bland {
 					return best, true
 				}
@@ -158,6 +167,10 @@ func (n *network) prove(b *basis, w *workspace) {
 	}
 	for k := range n.byPair {
 		a := &n.byPair[k]
+		if a.lift != nil {
+			a.raise(b.bound)
+			continue
+		}
 		low := math.Inf(1)
 		t := len(a.to)
 		for f := len(a.from) - 1; f >= 0; f-- {

@@ -28,6 +28,7 @@ type matchOptions struct {
 	years                float64   // life of the investment
 	stores               []float64 // kWh
 	weights              map[string]string
+	joint                jointOptions
 }
 
 func heatMatchCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func heatMatchCommand() *cobra.Command {
 		Long: `Balances every interval of the data between sources and needs: heat flows only to where
 it is colder, less what the way loses. Says what each pair could deliver alone, the most
 that all could deliver together with a proof, which few pipes are worth building, what
-storage and heat pumps would add, and what other circumstances would change.
+heat pumps and tanks add to it, and what other circumstances would change.
 
 The linear programme, the rules and the formats: docs/heat-matching.md.`,
 		Example: `  thermie heat match --cards cards.json --data year.csv.gz
@@ -80,6 +81,7 @@ The linear programme, the rules and the formats: docs/heat-matching.md.`,
 	f.Float64Var(&o.rate, "rate", 0.05, "interest rate a year")
 	f.Float64Var(&o.years, "years", 20, "life of pipes and stations, years")
 	f.Float64SliceVar(&o.stores, "store-kwh", []float64{0, 5000, 20000, 60000}, "sizes of store to try, kWh")
+	o.joint.flags(f)
 	f.StringToStringVar(&o.weights, "weight", nil, "what a MWh delivered to a need counts for, NEED=1.2; others count 1")
 	return c
 }
@@ -121,16 +123,20 @@ func (o *matchOptions) check() error {
 	if o.effort < 0 {
 		return fmt.Errorf("--effort %d: want 1 or more", o.effort)
 	}
-	return nil
+	return o.joint.check()
+}
+
+// capital is the yearly cost of an invested euro.
+func (o *matchOptions) capital() float64 {
+	if o.rate > 0 {
+		return o.rate / (1 - math.Pow(1+o.rate, -o.years))
+	}
+	return 1 / o.years
 }
 
 // annuity is the yearly cost of a pair, EUR.
 func (o *matchOptions) annuity(km float64) float64 {
-	crf := 1 / o.years
-	if o.rate > 0 {
-		crf = o.rate / (1 - math.Pow(1+o.rate, -o.years))
-	}
-	return crf * (o.pipe*1000*km + o.station)
+	return o.capital() * (o.pipe*1000*km + o.station)
 }
 
 // storeLossPerHour is the share of its content that a store loses in an hour.
@@ -189,7 +195,16 @@ func match(ctx context.Context, in *heatInput, o *matchOptions, progress io.Writ
 	if err := a.sparse(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.sensitivities(ctx)
+	if err := a.sensitivities(ctx); err != nil || o.joint.off {
+		return a, err
+	}
+	b = newBar(progress)
+	defer b.end()
+	return a, a.jointPlan(ctx, func(_ int, gap float64) {
+		// The gap shrinks by powers of ten until it is small enough.
+		done := math.Log(max(gap, o.joint.gap)) / math.Log(o.joint.gap)
+		b.show(uint64(100*max(done, 0)), 100)
+	})
 }
 
 // site runs cards and needs over the data. What cannot be used is said and left
@@ -279,11 +294,14 @@ func (a *matchAnswer) averages(ctx context.Context) (map[string]*matching.Plan, 
 	return out, nil
 }
 
+// part is how much of a year the data are.
+func (a *matchAnswer) part() float64 { return float64(a.problem.Steps) * a.problem.Hours / 8760 }
+
 // sparse chooses the pairs that are worth their pipes, on the working problem,
 // and evaluates the choice at the full resolution.
 func (a *matchAnswer) sparse(ctx context.Context) error {
 	fixed := make([][]float64, len(a.routes))
-	part := float64(a.problem.Steps) * a.problem.Hours / 8760 // of a year
+	part := a.part()
 	for s, row := range a.routes {
 		for _, r := range row {
 			fixed[s] = append(fixed[s], a.options.annuity(r.KM)*part/a.options.heatValue)

@@ -32,6 +32,7 @@ type matchAnswer struct {
 	fixed    [][]float64    // MWh of heat that each pair costs
 	chosen   *matching.Plan // the sparse network at full resolution
 	changes  []change
+	joint    *jointAnswer   // with heat pumps and tanks; nil: left out
 	measured *sourcesAnswer // of each source and need on its own
 	faults   []faultAnswer
 	warnings []string
@@ -137,6 +138,9 @@ func (a *matchAnswer) document() map[string]any {
 		"meaning":     "heat cascade of every step without distances: neither a plan nor the sum of proposals passes it"}
 	out["sparse_network"] = a.sparseOf()
 	out["sensitivities"] = a.changesOf()
+	if a.joint != nil {
+		out["joint_plan"] = a.jointOf()
+	}
 	return out
 }
 
@@ -152,8 +156,10 @@ func (a *matchAnswer) planOf(plan *matching.Plan) map[string]any {
 }
 
 // resolution says on which steps the network and the sensitivities were computed.
-func (a *matchAnswer) resolution() string {
-	if a.averaged {
+func (a *matchAnswer) resolution() string { return resolution(a.averaged) }
+
+func resolution(averaged bool) string {
+	if averaged {
 		return "hourly means"
 	}
 	return "the data's own steps"
@@ -162,7 +168,7 @@ func (a *matchAnswer) resolution() string {
 func (a *matchAnswer) sparseOf() map[string]any {
 	proposals := map[string]any{}
 	total, cost := 0.0, 0.0
-	part := float64(a.problem.Steps) * a.problem.Hours / 8760
+	part := a.part()
 	for s, row := range a.chosen.MatrixMWh {
 		for d, mwh := range row {
 			if !a.network.Open[s][d] {
@@ -227,6 +233,7 @@ func (a *matchAnswer) print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	a.printJoint(out)
 	fmt.Fprintf(out, "\nPairs alone may not be added up. If (on %s):\n", a.resolution())
 	for _, c := range a.changes {
 		fmt.Fprintf(out, "  %-24s %10.1f MWh  %+.1f %%\n", c.name, c.mwh, 100*(ratio(c.mwh, a.base.DeliveredMWh)-1))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,7 +34,9 @@ func TestMatchFourWeeks(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &want))
 	in, err := readHeat(dir+"port12_4weeks.assets.json", dir+"port12_4weeks.csv.gz")
 	require.NoError(t, err)
-	o := matchOptions{heatValue: 55, pipe: 500, station: 60000, rate: 0.05, years: 20, stores: []float64{0, 5000}, effort: 10}
+	var joint jointOptions
+	joint.flags(pflag.NewFlagSet("", pflag.PanicOnError))
+	o := matchOptions{joint: joint, heatValue: 55, pipe: 500, station: 60000, rate: 0.05, years: 20, stores: []float64{0, 5000}, effort: 10}
 	a, err := match(t.Context(), in, &o, io.Discard)
 	require.NoError(t, err)
 	b, err = json.Marshal(a.document())
@@ -67,6 +70,36 @@ func TestMatchFourWeeks(t *testing.T) {
 	require.LessOrEqual(t, sum, a.plan.DeliveredMWh+1e-6)
 	require.LessOrEqual(t, a.plan.DeliveredMWh, a.bound+1e-6)
 	require.Less(t, a.network.Gap, 0.1, "ten programmes leave a few per cent")
+	// Heat pumps and tanks in one plan: proved, worth at least the direct optimum, and
+	// never more heat than there is with the electricity.
+	j := a.joint.plan
+	require.LessOrEqual(t, j.Gap, 1e-5)
+	require.GreaterOrEqual(t, j.Bound*(1+1e-9), a.plan.Worth)
+	require.GreaterOrEqual(t, j.Worth*(1+1e-4), a.plan.Worth)
+	require.Positive(t, j.ElectricityMWh)
+	given := 0.0
+	for d := range a.problem.Sinks {
+		got := 0.0
+		for s := range a.problem.Sources {
+			got += j.MatrixMWh[s][d]
+		}
+		for _, x := range j.Tanks {
+			got += x.OutMWh[d]
+		}
+		require.LessOrEqual(t, got, a.site.Needs[d].MWh*(1+1e-6), a.problem.Sinks[d].ID)
+		given += got
+	}
+	require.InEpsilon(t, j.DeliveredMWh, given, 1e-9)
+	for _, x := range j.Tanks {
+		in, out := 0.0, 0.0
+		for _, v := range x.InMWh {
+			in += v
+		}
+		for _, v := range x.OutMWh {
+			out += v
+		}
+		require.LessOrEqual(t, out, in, "a tank makes no heat")
+	}
 	require.Len(t, a.changes, 5)
 	require.Greater(t, a.changes[0].mwh, a.base.DeliveredMWh)
 	require.Less(t, a.changes[2].mwh, a.base.DeliveredMWh)
