@@ -15,12 +15,14 @@
 // that the interval holds in each quarter and not in the year alone:
 //
 //   - σ_t follows the season: two harmonics of the year in ln σ², by a gamma
-//     regression on the squared residuals, shrunk towards none;
+//     regression on the squared residuals, shrunk towards none, the more so the
+//     more the residuals resemble their neighbours;
 //   - γ is the posterior mean of the autocovariance over families of noise: white,
-//     AR(1), fractional (1-B)^d u = ε (Hosking 1981), both together, and a slow
-//     AR(1) under white noise, by Whittle's likelihood of the periodogram. Gaps are
-//     left out and allowed for. Averaging, and not choosing, keeps the doubt
+//     AR(1), fractional (1-B)^d u = ε (Hosking 1981), both together, a slow AR(1)
+//     under white noise, and a cycle, by the restricted likelihood of the residuals
+//     given the model's columns. Averaging, and not choosing, keeps the doubt
 //     between short and long memory, which one year cannot settle, in the interval.
+//     Gaps are left out and allowed for.
 //
 // Short series (months, invoices) have one σ and the AR(1) of the lag-1
 // correlation, corrected for small samples.

@@ -2,7 +2,6 @@ package interval
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/thermie/thermie/analytics/baseline"
@@ -63,7 +62,7 @@ func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
 		if err != nil {
 			return nil, err
 		}
-		res.Kept = Kept(pickOf(j, rows), res.Step)
+		res.Columns = Columns(pickOf(j, rows))
 	}
 	if s.Noise, err = Learn(res); err != nil {
 		return nil, err
@@ -76,8 +75,12 @@ func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
 		}
 		s.rep = append(s.rep, Term{Step: steps[i], Scale: scaleOf(f, rep, i), Phase: phaseOf(t)})
 	}
+	of, err := f.Influencer(base)
+	if err != nil {
+		return nil, err
+	}
 	s.influence = func(which []int) ([]float64, error) {
-		a, err := f.Influence(base, Pick(rep, which))
+		a, err := of(Pick(rep, which))
 		if err != nil {
 			return nil, err
 		}
@@ -155,8 +158,12 @@ func aheadOfHours(f *baseline.Fit, base, rep *baseline.Frame, fitted []float64) 
 	for _, t := range rep.Start {
 		s.rep = append(s.rep, Term{Step: dayNumber(t), Phase: phaseOf(t), Scale: 1.0 / 24})
 	}
+	of, err := f.Influencer(base)
+	if err != nil {
+		return nil, err
+	}
 	s.influence = func(which []int) ([]float64, error) {
-		a, err := f.Influence(base, Pick(rep, which))
+		a, err := of(Pick(rep, which))
 		if err != nil {
 			return nil, err
 		}
@@ -231,75 +238,38 @@ func dayNumber(t time.Time) int {
 	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
-const lowest = 6 // frequencies that a model's columns may take up in large part
-
-// Kept is how much of the waves of the lowest frequencies the columns of a model do
-// not take up: one minus the share that is explained by them.
-func Kept(rows [][]float64, step []int) []float64 {
-	n := len(rows)
-	if n == 0 {
+// Columns turns rows of a model's derivatives into columns.
+func Columns(rows [][]float64) [][]float64 {
+	if len(rows) == 0 {
 		return nil
 	}
-	var q [][]float64 // orthonormal columns
-	for c := range rows[0] {
-		v := make([]float64, n)
-		full := 0.0
-		for i := range v {
-			v[i] = rows[i][c]
-			full += float64(v[i] * v[i])
+	out := make([][]float64, len(rows[0]))
+	for c := range out {
+		out[c] = make([]float64, len(rows))
+		for i, r := range rows {
+			out[c][i] = r[c]
 		}
-		for range 2 { // twice is enough
-			for _, u := range q {
-				d := dot(u, v)
-				for i := range v {
-					v[i] -= float64(d * u[i])
-				}
-			}
-		}
-		if norm := dot(v, v); norm > 1e-12*full && norm > 0 {
-			norm = math.Sqrt(norm)
-			for i := range v {
-				v[i] /= norm
-			}
-			q = append(q, v)
-		}
-	}
-	span := float64(step[n-1] - step[0] + 1)
-	out := make([]float64, lowest)
-	sine, cosine := make([]float64, n), make([]float64, n)
-	for j := range out {
-		for i := range n {
-			sine[i], cosine[i] = math.Sincos(2 * math.Pi * float64(j) * float64(step[i]-step[0]) / span)
-		}
-		whole := dot(sine, sine) + dot(cosine, cosine)
-		left := whole
-		for _, u := range q {
-			a, b := dot(u, sine), dot(u, cosine)
-			left -= float64(a*a) + float64(b*b)
-		}
-		out[j] = max(left/whole, 0.05)
 	}
 	return out
 }
 
-func dot(a, b []float64) float64 {
-	s := 0.0
-	for i := range a {
-		s += float64(a[i] * b[i])
+// Apart is the half width of the predictions' sum of one model minus that of another
+// over the same rows, by the error of both models' parameters; without the scatter
+// of what is predicted. The models are of two periods of one meter: what wanders
+// slowly moves both. The variance is the mean of those by what either learned.
+func Apart(a, b *Forecast, rows []int, confidence float64) (float64, error) {
+	var terms []Term
+	for k, s := range []*Forecast{a, b} {
+		sign := float64(1 - 2*k)
+		influence, err := s.influence(rows)
+		if err != nil {
+			return 0, err
+		}
+		for i, t := range s.base {
+			t.Weight = sign * influence[i]
+			terms = append(terms, t)
+		}
 	}
-	return s
-}
-
-// ModelHalf is the half width of the predictions' sum over these rows alone, by the
-// error of the model's parameters; without the scatter of what is predicted.
-func (s *Forecast) ModelHalf(rows []int, confidence float64) (float64, error) {
-	a, err := s.influence(rows)
-	if err != nil {
-		return 0, err
-	}
-	terms := slices.Clone(s.base)
-	for i := range terms {
-		terms[i].Weight = a[i]
-	}
-	return s.Noise.Half(s.Noise.Variance(terms), confidence), nil
+	variance := (a.Noise.Variance(terms) + b.Noise.Variance(terms)) / 2
+	return max(a.Noise.Half(variance, confidence), b.Noise.Half(variance, confidence)), nil
 }

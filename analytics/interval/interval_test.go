@@ -48,16 +48,25 @@ func TestShortIsSandwich(t *testing.T) {
 	require.InDelta(t, 1.713872, z.T(0.90), 1e-6) // 23 degrees of freedom
 }
 
-// The variance of a sum is found again, by the median of many series: within a
-// third of its root, the doubt about long memory included.
+// The variance of a sum of 90 steps minus what a mean of 365 steps foretells is
+// found again, by the median of many series: within a third of its root, the doubt
+// about long memory included.
 func TestLongVariance(t *testing.T) {
-	for _, c := range []struct {
-		rho  float64
-		want float64 // variance of a sum of 90 steps
-	}{{0, 90}, {0.5, 90*3 - 2*0.5/0.25}, {0.8, 90*9 - 2*0.8/0.04}} {
+	for _, rho := range []float64{0, 0.5, 0.8} {
+		var terms []Term
+		v := make([]float64, 490)
+		for i := range 365 {
+			v[i] = -90.0 / 365
+			terms = append(terms, Term{Step: i, Weight: v[i]})
+		}
+		for i := range 90 {
+			v[400+i] = 1
+			terms = append(terms, Term{Step: 400 + i, Weight: 1})
+		}
+		want := toeplitz(v, powers(rho, len(v)))
 		var all []float64
 		for seed := range uint64(60) {
-			e := ar(rand.New(rand.NewPCG(seed, 1)), 365, c.rho)
+			e := ar(rand.New(rand.NewPCG(seed, 1)), 365, rho)
 			mean := 0.0
 			for _, x := range e {
 				mean += x / 365
@@ -67,14 +76,11 @@ func TestLongVariance(t *testing.T) {
 			}
 			z, err := Learn(Residuals{Step: steps(365), E: e, Phase: make([]float64, 365), Parameters: 1})
 			require.NoError(t, err)
-			var terms []Term
-			for i := range 90 {
-				terms = append(terms, Term{Step: 400 + i, Weight: 1})
-			}
 			all = append(all, z.Variance(terms))
 		}
 		slices.Sort(all)
-		require.InEpsilon(t, c.want, all[30], 0.75, "rho %v", c.rho)
+		require.InEpsilon(t, want, all[30], 0.75, "rho %v", rho)
+		t.Logf("%v: %.3g of %.3g", rho, all[30], want)
 	}
 }
 
@@ -91,6 +97,52 @@ func TestSeason(t *testing.T) {
 	require.NoError(t, err)
 	winter, summer := z.Variance([]Term{{Step: 400, Weight: 1}}), z.Variance([]Term{{Step: 400, Weight: 1, Phase: 0.5}})
 	require.InEpsilon(t, 4, math.Sqrt(winter/summer), 0.35)
+}
+
+// Weekends that the model does not know are not memory; they count for a day's
+// scatter and hardly for that of many weeks.
+func TestWeek(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	plain, weekly := Residuals{Parameters: 1}, Residuals{Parameters: 1}
+	for i := range 364 {
+		x := r.NormFloat64()
+		plain.Step, plain.E = append(plain.Step, i), append(plain.E, x)
+		effect := -0.8
+		if i%7 > 4 {
+			effect = 2
+		}
+		weekly.Step, weekly.E = append(weekly.Step, i), append(weekly.E, x+effect)
+	}
+	a, err := Learn(plain)
+	require.NoError(t, err)
+	b, err := Learn(weekly)
+	require.NoError(t, err)
+	sum := func(days int) (terms []Term) {
+		for i := range days {
+			terms = append(terms, Term{Step: 364 + i, Weight: 1})
+		}
+		return terms
+	}
+	require.InEpsilon(t, 1+1.6, b.Variance(sum(1))/a.Variance(sum(1)), 0.2)
+	require.InEpsilon(t, 1, b.Variance(sum(91))/a.Variance(sum(91)), 0.05)
+	require.InDelta(t, a.RhoUsed, b.RhoUsed, 0.05)
+}
+
+// What white noise is shows in a year; whether a wander lasts does not.
+func TestDoubt(t *testing.T) {
+	learn := func(gamma []float64) float64 {
+		var all []float64
+		draw := triangleOf(gamma)
+		for seed := range uint64(21) {
+			z, err := Learn(Residuals{Step: steps(365), E: draw.draw(rand.New(rand.NewPCG(seed, 2))), Parameters: 1})
+			require.NoError(t, err)
+			all = append(all, z.Doubt)
+		}
+		slices.Sort(all)
+		return all[10]
+	}
+	require.Less(t, learn(candidate{}.autocovariance(365)), 1.5)
+	require.Greater(t, learn(candidate{d: 0.25}.autocovariance(365)), float64(MuchDoubt))
 }
 
 func TestFractionalAutocovariance(t *testing.T) {
@@ -117,6 +169,9 @@ func TestToeplitzFast(t *testing.T) {
 		}
 	}
 	require.InEpsilon(t, want, toeplitz(v, g), 1e-12)
+	z, err := Learn(Residuals{Step: steps(100), E: ar(r, 100, 0.5)})
+	require.NoError(t, err)
+	require.InEpsilon(t, toeplitz(v, z.gamma(100)), z.around(v), 1e-12)
 }
 
 func TestLearnRefuses(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -24,9 +25,9 @@ type Residuals struct {
 	// Scale is the factor of the scatter of each, for points of unequal length:
 	// 1/sqrt(days) for means per day; nil for 1.
 	Scale []float64
-	// Kept is the share of the power at each of the lowest frequencies, 0 and up in
-	// cycles per span, that the model's columns leave to the residuals; nil for all.
-	Kept []float64
+	// Columns are those of the model that was fitted, its derivatives by each
+	// parameter at each residual; nil for a mean alone.
+	Columns [][]float64
 	// Parameters is how many the fit has, change points included.
 	Parameters int
 }
@@ -42,10 +43,23 @@ type Noise struct {
 	Memory     float64    // posterior mean of d; 0 for short series
 	Season     [4]float64 // cos, sin, cos2, sin2 of ln σ²; zeros for none
 	DOF        float64    // degrees of freedom of the t quantile
+	// Doubt is how far apart the half widths of a period as long as the baseline
+	// would lie, as a ratio, by what is assumed of the length of memory within nine
+	// tenths of what the residuals allow; 1 for short series.
+	Doubt float64
 
 	level float64                  // ln of the factor that gives the seasonal variance a mean of one
+	days  []float64                // standard deviation of the days of the year over that of the year; nil for none
 	gamma func(lags int) []float64 // autocorrelation for lags 0.., 1 at 0
+	// circles are transforms of gamma by size.
+	circles *struct {
+		sync.Mutex
+		of map[int][]float64
+	}
 }
+
+// MuchDoubt is the [Noise.Doubt] from which a reader should be told.
+const MuchDoubt = 2
 
 // Term is one step of the line of time with its weight in the sum.
 type Term struct {
@@ -60,6 +74,8 @@ type Term struct {
 func Learn(r Residuals) (*Noise, error) {
 	n := len(r.E)
 	switch {
+	case slices.ContainsFunc(r.Columns, func(c []float64) bool { return len(c) != n }):
+		return nil, errors.New("residuals and columns of unequal number")
 	case len(r.Step) != n, r.Phase != nil && len(r.Phase) != n, r.Scale != nil && len(r.Scale) != n:
 		return nil, errors.New("residuals, steps, phases and scales of unequal number")
 	}
@@ -79,13 +95,10 @@ func Learn(r Residuals) (*Noise, error) {
 	if n < minLong || z.Sigma2 == 0 {
 		return z, nil
 	}
-	if r.Phase != nil {
-		z.season(u, r.Phase)
-		for i := range u {
-			u[i] /= math.Sqrt(z.variance(r.Phase[i]))
-		}
+	if r.Columns == nil {
+		r.Columns = [][]float64{slices.Repeat([]float64{1}, n)}
 	}
-	z.spectrum(r.Step, u, r.Kept)
+	z.spectrum(&r, u)
 	return z, nil
 }
 
@@ -106,7 +119,7 @@ func learnShort(r Residuals) (*Noise, error) {
 	if n < r.Parameters+3 {
 		return nil, fmt.Errorf("%d residuals for %d parameters: too few for an interval", n, r.Parameters)
 	}
-	z := &Noise{N: n, Parameters: r.Parameters}
+	z := &Noise{N: n, Parameters: r.Parameters, Doubt: 1}
 	sq := 0.0
 	for _, e := range unscaled(r) {
 		sq += float64(e * e)
@@ -116,6 +129,10 @@ func learnShort(r Residuals) (*Noise, error) {
 	z.NPrime = float64(n) * (1 - z.Rho) / (1 + z.Rho)
 	z.RhoUsed = min(max(z.Rho+(1+float64(4*z.Rho))/float64(n), 0), maxRho)
 	z.DOF = max(minDOF, float64(n)*(1-z.RhoUsed)/(1+z.RhoUsed)-float64(r.Parameters))
+	z.circles = &struct {
+		sync.Mutex
+		of map[int][]float64
+	}{of: map[int][]float64{}}
 	rho := z.RhoUsed
 	z.gamma = func(lags int) []float64 { return powers(rho, lags) }
 	return z, nil

@@ -7,18 +7,16 @@ import "math"
 var seasonPrior = [4]float64{0.8, 0.8, 0.4, 0.4}
 
 // season fits ln σ²(phase) = a + harmonics to squared residuals: Fisher scoring
-// of a gamma regression with log link. Neighbours that resemble each other count
-// as fewer. The mean over the year is left in Sigma2.
-func (z *Noise) season(u, phase []float64) {
+// of a gamma regression with log link. crowd residuals count as one, for those
+// that resemble each other: a slow wander must not be taken for a season of wide
+// scatter, else standardising takes away what was to be learned of it. The mean over the year is left in Sigma2.
+func (z *Noise) season(u, phase []float64, crowd float64) {
 	n := len(u)
 	mean := 0.0
 	for _, v := range u {
 		mean += float64(v * v)
 	}
 	mean /= float64(n)
-	// Squares of an AR(1) correlate as rho squared; a square has variance 2.
-	r2 := float64(z.RhoUsed * z.RhoUsed)
-	crowd := 2 * (1 + r2) / (1 - r2)
 	var beta [5]float64
 	rows := make([][5]float64, n)
 	for i := range rows {
@@ -42,7 +40,7 @@ func (z *Noise) season(u, phase []float64) {
 			}
 		}
 		for j, sd := range seasonPrior {
-			ridge := crowd / float64(sd*sd)
+			ridge := 2 * crowd / float64(sd*sd) // a square has variance 2
 			a[j+1][j+1] += ridge
 			a[j+1][5] -= float64(ridge * beta[j+1])
 		}
@@ -56,7 +54,7 @@ func (z *Noise) season(u, phase []float64) {
 			beta[j] += d
 			moved = max(moved, math.Abs(d))
 		}
-		if moved < 1e-6 {
+		if moved < 1e-4 {
 			break
 		}
 	}
@@ -67,6 +65,25 @@ func (z *Noise) season(u, phase []float64) {
 		s += z.variance(phase[i])
 	}
 	z.level = math.Log(float64(n) / s)
+	z.days = make([]float64, daysOfYear)
+	for i := range z.days {
+		z.days[i] = math.Sqrt(z.variance((float64(i) + 0.5) / daysOfYear))
+	}
+}
+
+const daysOfYear = 366
+
+// sd is the root of the relative variance at a phase of the year: that of a day's
+// middle by the table.
+func (z *Noise) sd(phase float64) float64 {
+	if z.days == nil {
+		return 1
+	}
+	day := float64(phase*daysOfYear) - 0.5
+	if i := math.Round(day); i >= 0 && i < daysOfYear && math.Abs(day-i) < 1e-9 {
+		return z.days[int(i)]
+	}
+	return math.Sqrt(z.variance(phase))
 }
 
 // variance is the relative variance at a phase of the year.

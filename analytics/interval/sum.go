@@ -1,10 +1,6 @@
 package interval
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/dsp/fourier"
-)
+import "math"
 
 // Variance is the variance of Σ weight × noise over the terms, whose steps need
 // not be in order; terms of one step add up.
@@ -20,44 +16,48 @@ func (z *Noise) Variance(terms []Term) float64 {
 	v := make([]float64, span)
 	for i := range terms {
 		t := &terms[i]
-		x := float64(t.Weight * math.Sqrt(z.variance(t.Phase)))
+		x := float64(t.Weight * z.sd(t.Phase))
 		if t.Scale != 0 {
 			x *= t.Scale
 		}
 		v[t.Step-lo] += x
 	}
-	return z.Sigma2 * toeplitz(v, z.gamma(span))
+	if span <= direct {
+		return z.Sigma2 * toeplitz(v, z.gamma(span))
+	}
+	return z.Sigma2 * z.around(v)
 }
+
+const direct = 64 // up to so many steps pairs are summed one by one
 
 // toeplitz is Σ_ij v_i v_j g(|i-j|).
 func toeplitz(v, g []float64) float64 {
-	n := len(v)
-	if n <= 64 {
-		s := 0.0
-		for i := range n {
-			s += float64(g[0] * v[i] * v[i])
-			for j := range i {
-				s += float64(2 * g[i-j] * v[i] * v[j])
-			}
+	s := 0.0
+	for i := range v {
+		s += float64(g[0] * v[i] * v[i])
+		for j := range i {
+			s += float64(2 * g[i-j] * v[i] * v[j])
 		}
-		return s
 	}
-	size := 1
-	for size < 2*n {
-		size *= 2
+	return s
+}
+
+// around is the same on a circle that is wide enough, where the autocorrelation is
+// a product of transforms.
+func (z *Noise) around(v []float64) float64 {
+	size := circleOf(len(v))
+	z.circles.Lock()
+	g := z.circles.of[size]
+	if g == nil {
+		g = circulant(z.gamma(size/2+1), size)
+		z.circles.of[size] = g
 	}
-	x := make([]float64, size)
-	copy(x, v)
-	f := fourier.NewFFT(size)
-	c := f.Coefficients(nil, x)
-	for i := range c {
-		re, im := real(c[i]), imag(c[i])
-		c[i] = complex(float64(re*re)+float64(im*im), 0)
+	z.circles.Unlock()
+	p := power(v, size)
+	s := 0.0
+	for i := range p {
+		s += float64(p[i] * g[i])
 	}
-	a := f.Sequence(x, c) // size × the sums over pairs of each lag
-	s := float64(a[0] * g[0])
-	for k := 1; k < n; k++ {
-		s += float64(2 * a[k] * g[k])
-	}
-	return s / float64(size)
+	// the frequencies above half the circle mirror those below
+	return math.Max(2*s-float64(p[0]*g[0])-float64(p[size/2]*g[size/2]), 0) / float64(size)
 }

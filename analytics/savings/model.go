@@ -56,6 +56,10 @@ type Fit struct {
 	// noise is what days tell of season and memory; nil for weeks and months, and
 	// for fewer than half a year of days: then the AR(1) of sigma2 and rho.
 	noise *interval.Noise
+	// base are the days that the noise was learned from, loads how each moves the
+	// coefficients.
+	base  []interval.Term
+	loads [][]float64
 }
 
 // Loser is a model that was tried and not chosen.

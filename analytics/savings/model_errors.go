@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/analytics/interval"
+	"github.com/thermie/thermie/metering"
 )
 
 // quality fills the figures of merit and the residuals' autocorrelation.
@@ -130,7 +131,7 @@ func (f *Fit) learn(wk *work, jac, bread [][]float64) error {
 		r.E = append(r.E, wk.y[i]-dot(f.Coef, wk.rows[i]))
 		r.Phase = append(r.Phase, phaseOf(day))
 	}
-	r.Kept = interval.Kept(jac, r.Step)
+	r.Columns = interval.Columns(jac)
 	z, err := interval.Learn(r)
 	if err != nil {
 		return fmt.Errorf("scatter of the model: %w", err)
@@ -158,6 +159,14 @@ func (f *Fit) learn(wk *work, jac, bread [][]float64) error {
 		}
 	}
 	f.cov, f.noise = c, z
+	for i := range jac {
+		f.base = append(f.base, interval.Term{Step: r.Step[i], Phase: r.Phase[i]})
+		load := make([]float64, f.P)
+		for k := range load {
+			load[k] = dot(jac[i], bread[k])
+		}
+		f.loads = append(f.loads, load)
+	}
 	return nil
 }
 
@@ -175,11 +184,7 @@ func phaseOf(day int) float64 {
 // lengths the number of days in that step.
 func (f *Fit) bands(gradient []float64, steps []int, weights, lengths []float64) (coef, scatter float64) {
 	if f.noise != nil {
-		terms := make([]interval.Term, len(steps))
-		for i, s := range steps {
-			terms[i] = interval.Term{Step: s, Weight: weights[i], Phase: phaseOf(s)}
-		}
-		return f.noise.Half90(quadratic(f.cov, gradient)), f.noise.Half90(f.noise.Variance(terms))
+		return f.learnedBands(gradient, steps, weights)
 	}
 	t := studentT(0.95, f.dof)
 	coef = t * math.Sqrt(max(quadratic(f.cov, gradient), 0))
@@ -200,4 +205,30 @@ func (f *Fit) bands(gradient []float64, steps []int, weights, lengths []float64)
 		i = j
 	}
 	return coef, t * math.Sqrt(max(f.sigma2*sum, 0))
+}
+
+// learnedBands makes the two parts add up in quadrature to the half width of the
+// adjusted baseline minus what was used. Slow noise moves both alike, so that the
+// scatter beside the coefficients' error is less than that of the days alone.
+func (f *Fit) learnedBands(gradient []float64, steps []int, weights []float64) (coef, scatter float64) {
+	terms := make([]interval.Term, 0, len(f.base)+len(steps))
+	for i, t := range f.base {
+		t.Weight = dot(f.loads[i], gradient)
+		terms = append(terms, t)
+	}
+	for i, s := range steps {
+		terms = append(terms, interval.Term{Step: s, Weight: -weights[i], Phase: phaseOf(s)})
+	}
+	all := f.noise.Half90(f.noise.Variance(terms))
+	coef = min(f.noise.Half90(quadratic(f.cov, gradient)), all)
+	return coef, math.Sqrt(float64(all*all) - float64(coef*coef))
+}
+
+// memoryNote says that one baseline leaves open how long deviations last.
+func memoryNote(doubt float64) metering.Text {
+	return metering.Text{
+		FR: "La période de référence ne montre pas si les écarts du site durent des jours ou des mois : selon l'hypothèse, l'incertitude d'une année varie d'un facteur " +
+			frNumber(doubt, 1) + ". L'intervalle en tient compte ; une deuxième année de référence lèverait le doute.",
+		EN: "The baseline does not show whether deviations of the site last days or months: by what is assumed, the uncertainty of a year differs by a factor of " +
+			enNumber(doubt, 1) + ". The interval allows for it; a second year of baseline would settle it."}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/thermie/thermie/analytics/interval"
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
 )
@@ -391,6 +392,9 @@ func (e *Evaluation) fitNotes(m *Model, f *Fit, valid int) {
 		e.notes = append(e.notes, note{text: metering.Text{
 			FR: "Période de référence courte : " + strconv.Itoa(valid) + " jours valides ; toutes les saisons ne sont pas vues.",
 			EN: "Short baseline: " + strconv.Itoa(valid) + " valid days; not every season is seen."}})
+	}
+	if f.noise != nil && f.noise.Doubt >= interval.MuchDoubt {
+		e.notes = append(e.notes, note{text: memoryNote(f.noise.Doubt)})
 	}
 	if f.CVRMSE > maxCVRMSE {
 		e.notes = append(e.notes, note{text: metering.Text{

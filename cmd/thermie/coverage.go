@@ -21,7 +21,8 @@ func savingsCoverageCommand() *cobra.Command {
 		Short: "Simulation study: how often the 90 % intervals hold the truth",
 		Long: `Draws synthetic sites whose saving is known, under several kinds of noise and in five
 climates, and counts how often the 90 % interval of the year and of each quarter holds it.
-"plain" is the AR(1) sandwich with one scatter for all seasons, to compare.`,
+"plain" is the AR(1) sandwich with one scatter for all seasons, to compare. A star marks
+kinds of noise that nothing in the intervals was set on.`,
 		Example: `  thermie savings coverage --sites 500
   thermie savings coverage --noise seasonal --noise long-memory --sites 2000`,
 		Args: cobra.NoArgs,
@@ -62,8 +63,12 @@ climates, and counts how often the 90 % interval of the year and of each quarter
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NOISE\tYEAR %\tQ1\tQ2\tQ3\tQ4\tWIDTH YEAR\tPLAIN YEAR %\tQ1\tQ2\tQ3\tQ4")
 			for _, r := range results {
+				name := r.Noise
+				if r.HeldOut {
+					name += " *"
+				}
 				p := func(n int) string { return fmt.Sprintf("%.1f", 100*r.Share(n)) }
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t±%.0f %%\t%s\t%s\t%s\t%s\t%s\n", r.Noise, p(r.Year), p(r.Quarters[0]), p(r.Quarters[1]), p(r.Quarters[2]), p(r.Quarters[3]),
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t±%.0f %%\t%s\t%s\t%s\t%s\t%s\n", name, p(r.Year), p(r.Quarters[0]), p(r.Quarters[1]), p(r.Quarters[2]), p(r.Quarters[3]),
 					100*r.YearWidth, p(r.Plain[0]), p(r.Plain[1]), p(r.Plain[2]), p(r.Plain[3]), p(r.Plain[4]))
 			}
 			return w.Flush()

@@ -17,7 +17,9 @@ import (
 type Result struct {
 	Noise string
 	Text  string
-	Sites int
+	// HeldOut says that no weight of analytics/interval was set on this kind.
+	HeldOut bool
+	Sites   int
 	// Year and Quarters count the sites whose interval held the truth.
 	Year     int
 	Quarters [4]int
@@ -73,7 +75,7 @@ func Run(ctx context.Context, k Noise, sites int, seed uint64, progress func()) 
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Noise: k.Name, Text: k.Text, Sites: sites}
+	res := &Result{Noise: k.Name, Text: k.Text, HeldOut: k.HeldOut, Sites: sites}
 	saving := 0.0
 	for i := range out {
 		o := &out[i]
@@ -121,10 +123,7 @@ func try(s *Site) (o outcome) {
 	if err != nil {
 		return outcome{err: err}
 	}
-	plain, err := interval.Ahead(fit, base, rep)
-	if err != nil {
-		return outcome{err: err}
-	}
+	plain := *ahead
 	if plain.Noise, err = interval.Plain(plain.Steps, plain.Residuals, fit.P); err != nil {
 		return outcome{err: err}
 	}

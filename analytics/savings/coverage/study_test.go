@@ -2,37 +2,66 @@ package coverage
 
 import (
 	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 // A quick study, of few sites: the shares lie within three standard errors of the
-// bounds that docs/coverage.md reports for many. The noise whose slow part a year
-// cannot show is known to be covered less.
+// bounds for many, below and above, and that of all kinds and sites together within
+// two of 90 %.
 func TestQuickStudy(t *testing.T) {
-	const sites = 40
-	slack := 3 * 0.05 // of a share near 0.9 of 40 sites
-	for i, k := range Noises() {
-		if i%2 == 0 { // every other kind: AR(1), seasonal, the slow one, seasonal and long
-			continue
-		}
+	const sites = 50
+	slack := 3 * math.Sqrt(0.9*0.1/sites)
+	held, all := 0, 0
+	for _, name := range []string{"white", "ar1-strong", "seasonal", "long-memory", "slow-and-fast", "weekly"} {
+		k := kind(t, name)
 		r, err := Run(context.Background(), k, sites, 20260101, nil)
 		require.NoError(t, err)
-		low := 0.85
-		if k.Name == "slow-and-fast" {
-			low = 0.78
-		}
-		require.GreaterOrEqual(t, r.Share(r.Year), low-slack, k.Name)
+		require.InDelta(t, 0.90, r.Share(r.Year), 0.03+slack, name)
 		for q := range 4 {
-			require.GreaterOrEqual(t, r.Share(r.Quarters[q]), low-slack, "%s, quarter %d", k.Name, q+1)
+			require.InDelta(t, 0.90, r.Share(r.Quarters[q]), 0.05+slack, "%s, quarter %d", name, q+1)
 		}
 		require.Positive(t, r.YearWidth)
+		held += r.Year
+		all += sites
+		if name == "long-memory" { // the bounds are such that the plain interval does not keep them
+			require.Less(t, r.Share(r.Plain[0]), 0.87-slack)
+		}
+	}
+	share := float64(held) / float64(all)
+	require.InDelta(t, 0.90, share, 2*math.Sqrt(share*(1-share)/float64(all)))
+}
+
+func kind(t *testing.T, name string) Noise {
+	i := slices.IndexFunc(Noises(), func(k Noise) bool { return k.Name == name })
+	require.NotEqual(t, -1, i, name)
+	return Noises()[i]
+}
+
+// Every kind has unit variance, mean zero over sites: else the scatter of a site
+// would not be what the study says.
+func TestNoisesAreStandard(t *testing.T) {
+	for _, k := range Noises() {
+		sum, square, n := 0.0, 0.0, 0
+		for seed := range uint64(60) {
+			x := k.make(rand.New(rand.NewPCG(seed, 3)), 365)
+			for _, v := range x {
+				sum += v
+				square += v * v
+				n++
+			}
+		}
+		require.InDelta(t, 1, square/float64(n), 0.12, k.Name)
+		require.InDelta(t, 0, sum/float64(n), 0.12, k.Name)
 	}
 }
 
 func TestSameSeedSameSites(t *testing.T) {
-	k := Noises()[4]
+	k := kind(t, "long-memory")
 	a, err := Run(context.Background(), k, 8, 1, nil)
 	require.NoError(t, err)
 	b, err := Run(context.Background(), k, 8, 1, nil)

@@ -55,20 +55,18 @@ func (a *answer) normalised(fit *baseline.Fit, f frames) error {
 			sum[1] += later[i]
 		}
 	}
-	half := 0.0
-	for _, m := range []struct {
+	forecasts := [2]*interval.Forecast{}
+	for k, m := range []struct {
 		fit   *baseline.Fit
 		frame *baseline.Frame
 	}{{fit, f.base}, {after, f.rep}} {
-		s, err := interval.Ahead(m.fit, m.frame, year)
-		if err != nil {
+		if forecasts[k], err = interval.Ahead(m.fit, m.frame, year); err != nil {
 			return fmt.Errorf("normalised savings: %w", err)
 		}
-		u, err := s.ModelHalf(rows, a.c.Task.Confidence)
-		if err != nil {
-			return fmt.Errorf("normalised savings: %w", err)
-		}
-		half = math.Hypot(half, u)
+	}
+	half, err := interval.Apart(forecasts[0], forecasts[1], rows, a.c.Task.Confidence)
+	if err != nil {
+		return fmt.Errorf("normalised savings: %w", err)
 	}
 	saved := sum[0] - sum[1]
 	a.out["report"].(map[string]any)["normalised"] = map[string]any{"days": len(rows), "baseline": sum[0], "reporting": sum[1], "savings": saved, "unc90": interval.Round(half),

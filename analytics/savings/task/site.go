@@ -183,8 +183,12 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	if err := a.normalised(fit, f); err != nil {
 		return err
 	}
-	a.set("uncertainty", map[string]any{"rho_used": s.Noise.RhoUsed, "memory": s.Noise.Memory, "dof": s.Noise.DOF,
+	a.set("uncertainty", map[string]any{"rho_used": s.Noise.RhoUsed, "memory": s.Noise.Memory, "memory_doubt": math.Round(s.Noise.Doubt*1000) / 1000, "dof": s.Noise.DOF,
 		"confidence": a.c.Task.Confidence, "seasonal_scatter": s.Noise.Season[:]})
+	if s.Noise.Doubt >= interval.MuchDoubt {
+		a.warn("the baseline does not show whether deviations last days or months: by what is assumed, the half width of a year differs by a factor of %.1f; "+
+			"the intervals allow for it, a second year of baseline would settle it", s.Noise.Doubt)
+	}
 	if f.rep.Step == baseline.Hour {
 		a.hourlyExtras(l)
 	}
