@@ -75,6 +75,8 @@ type Papers interface {
 // Health is how the measuring goes.
 type Health interface {
 	Statuses(ctx context.Context) ([]batch.Status, error)
+	ConfigReport(ctx context.Context, gateway string) (batch.ConfigReport, error)
+	Desired(ctx context.Context, gateway string) (registry.Desired, error)
 	Completeness(ctx context.Context, q registry.CompletenessQuery) ([]registry.MeterDay, error)
 	AuditTrail(ctx context.Context, max int) ([]registry.Act, error)
 }

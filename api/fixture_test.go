@@ -254,6 +254,9 @@ func (w *world) readings(ctx context.Context, p *port.Port) error {
 		if err := w.registry.PutStatus(ctx, status); err != nil {
 			return err
 		}
+		if err := w.configure(ctx, g); err != nil {
+			return err
+		}
 	}
 	infos, err := w.store.List(ctx, access.System("fixture"))
 	if err != nil {
@@ -421,4 +424,18 @@ func declared(all []registry.Declaration, synergy string) (out []savings.Declare
 // hide them; of the others nothing is known.
 func fixtureArrivals(gateway string) (kept, missing uint64, ok bool) {
 	return 123_456, 3, gateway == "gw-fonderie"
+}
+
+// configure has one gateway roll a configuration back and leave a later one
+// unanswered; the others run the file on the device.
+func (w *world) configure(ctx context.Context, gateway string) error {
+	said := batch.ConfigReport{Gateway: gateway, At: fixtureNow.AddDate(0, 0, -1), State: batch.ConfigLocal, Config: "ab"}
+	if gateway != port.Gateway("fonderie") {
+		return w.registry.PutConfigReport(ctx, said)
+	}
+	said.Number, said.State, said.Detail = 41, batch.ConfigRolledBack, "the broker was not reached within 2m0s"
+	if err := w.registry.PutConfigReport(ctx, said); err != nil {
+		return err
+	}
+	return w.registry.PutDesired(ctx, registry.Desired{Gateway: gateway, Number: 42, SentAt: fixtureNow.Add(-time.Hour), SentBy: "anne", Body: "gateway: x"})
 }

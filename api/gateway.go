@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -81,10 +82,52 @@ func showGateway(v *visit) error {
 		p.Facts, p.Buses = append(p.Facts, v.gatewayFacts(s)...), v.busTable(s.Buses)
 	}
 	p.Facts = append(p.Facts, v.arrivals(g.ID)...)
+	configured, err := v.configured(g.ID)
+	if err != nil {
+		return err
+	}
+	p.Facts = append(p.Facts, configured...)
 	if len(g.PublicKey) > 0 {
 		p.Facts = append(p.Facts, pair{v.t("gateway.fact.key"), base64Of(g.PublicKey)})
 	}
 	return v.page(http.StatusOK, "gateway", p.Name, p)
+}
+
+var configStates = []string{batch.ConfigLocal, batch.ConfigTrying, batch.ConfigRunning, batch.ConfigRefused, batch.ConfigRolledBack, batch.ConfigSuperseded}
+
+// configured says what a gateway told of its configuration, and what it was asked to
+// run when that is something else.
+func (v *visit) configured(gateway string) (facts []pair, err error) {
+	ctx := v.Request().Context()
+	said, err := v.s.o.Registry.ConfigReport(ctx, gateway)
+	told := err == nil
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return nil, err
+	}
+	if told {
+		text := said.State // a newer gateway may say what this program does not know
+		if slices.Contains(configStates, said.State) {
+			text = v.t("gateway.config." + said.State)
+		}
+		if said.Number > 0 {
+			text = v.t("gateway.config.number", text, said.Number)
+		}
+		facts = append(facts, pair{v.t("gateway.fact.runs"), text + ", " + v.lang.Moment(said.At)})
+		if said.Detail != "" {
+			facts = append(facts, pair{v.t("gateway.fact.runs_why"), said.Detail})
+		}
+	}
+	d, err := v.s.o.Registry.Desired(ctx, gateway)
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return facts, nil
+	case err != nil:
+		return nil, err
+	}
+	if !told || said.Number < d.Number {
+		facts = append(facts, pair{v.t("gateway.fact.desired"), v.t("gateway.config.sent", d.Number, v.lang.Moment(d.SentAt))})
+	}
+	return facts, nil
 }
 
 // arrivals says whether all batches of a gateway are in the ledger.

@@ -87,6 +87,10 @@ func TestInstallerFindsTheFault(t *testing.T) {
 	assert.Contains(t, page, strings.TrimSpace(live), "the page holds what it refreshes")
 	assert.Contains(t, page, `data-refresh="/gateways/gw-fonderie/live"`)
 	assert.Contains(t, page, "Lots au registre")
+	assert.Contains(t, page, "abandonnée, l’ancienne est reprise (n° 41)")
+	assert.Contains(t, page, "the broker was not reached within 2m0s")
+	assert.Regexp(t, `n° 42 le .*, sans réponse`, page)
+	assert.Contains(t, get(t, access.Installer, "/gateways/gw-capitainerie", "en").body, "the file on the device")
 	assert.Regexp(t, `123.456.; il en manque 3 \(99,9.% sont arrivés\)`, page)
 }
 

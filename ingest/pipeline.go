@@ -120,6 +120,8 @@ func (p *pipeline) receive(ctx context.Context, m mqtt.Message) {
 	switch leaf {
 	case batch.TopicStatus:
 		p.status(gateway, m)
+	case batch.TopicReport:
+		p.report(gateway, m)
 	case batch.TopicBatch:
 		p.enter(ctx, &item{topic: m.Topic, gateway: gateway, payload: m.Payload, ack: m.Ack})
 	default:
@@ -153,6 +155,24 @@ func (p *pipeline) status(gateway string, m mqtt.Message) {
 	}
 	if p.o.OnStatus != nil {
 		p.o.OnStatus(s)
+	}
+}
+
+func (p *pipeline) report(gateway string, m mqtt.Message) {
+	defer m.Ack()
+	if len(m.Payload) == 0 {
+		return // a retained report was cleared
+	}
+	r, err := batch.ParseConfigReport(m.Payload)
+	if err == nil && r.Gateway != gateway {
+		err = fmt.Errorf("report of %q", r.Gateway)
+	}
+	if err != nil {
+		p.o.Log.Warn("ingest: bad configuration report", "gateway", gateway, "error", err)
+		return
+	}
+	if p.o.OnReport != nil {
+		p.o.OnReport(r)
 	}
 }
 

@@ -508,6 +508,19 @@ func TestStatuses(t *testing.T) {
 	require.Equal(t, 7, acked, "nothing of that comes again")
 }
 
+// Reports on configurations go to OnReport likewise.
+func TestReports(t *testing.T) {
+	var got []batch.ConfigReport
+	b := newBench(t, t.TempDir(), func(o *Options) { o.OnReport = func(r batch.ConfigReport) { got = append(got, r) } })
+	acked := 0
+	on := batch.Topic(testTerritory, "gw-a", batch.TopicReport)
+	for _, payload := range []string{`{"gateway":"gw-a","number":3,"state":"running"}`, `{"gateway":"gw-b"}`, `{`, ``, `{"gateway":"gw-a","detail":"` + strings.Repeat("x", 20<<10) + `"}`} {
+		b.p.receive(b.ctx, mqtt.Message{Topic: on, Payload: []byte(payload), Retained: true, Ack: func() { acked++ }})
+	}
+	require.Equal(t, []batch.ConfigReport{{Gateway: "gw-a", Number: 3, State: batch.ConfigRunning}}, got)
+	require.Equal(t, 5, acked)
+}
+
 // The reason of a receipt is bounded.
 func TestLongReason(t *testing.T) {
 	b := newBench(t, t.TempDir(), func(o *Options) {

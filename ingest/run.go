@@ -39,10 +39,12 @@ type Options struct {
 	// Socket is where, with Shared, the owner of the ledger listens for the others.
 	Socket     string
 	Quarantine *Quarantine
-	Inbox      *Inbox               // of batches that importers leave; nil: none
-	OnStatus   func(batch.Status)   // one at a time; nil to ignore
-	Alarm      func(metering.Alarm) // one at a time; the same trouble keeps its ID; nil to ignore
-	Lasting    []metering.Alarm     // raised by an earlier Run and not ended yet; others are passed over
+	Inbox      *Inbox             // of batches that importers leave; nil: none
+	OnStatus   func(batch.Status) // one at a time; nil to ignore
+	// OnReport is told what gateways say of their configuration, one at a time; nil to ignore.
+	OnReport func(batch.ConfigReport)
+	Alarm    func(metering.Alarm) // one at a time; the same trouble keeps its ID; nil to ignore
+	Lasting  []metering.Alarm     // raised by an earlier Run and not ended yet; others are passed over
 	// Window bounds the batches that are received and not yet acknowledged; 0
 	// means 512.
 	Window int
@@ -178,14 +180,14 @@ func (p *pipeline) session(ctx context.Context) error {
 	}
 }
 
-// topics are what to subscribe to. Statuses are retained and go to everyone.
+// topics are what to subscribe to. Statuses and reports are retained and go to everyone.
 func (p *pipeline) topics() []string {
 	batches := batch.Topic(p.o.Territory, "+", batch.TopicBatch)
 	if p.o.Shared {
 		batches = "$share/" + sharedGroup + "/" + batches
 	}
 	if p.owner != nil {
-		return []string{batches} // the owner of the ledger keeps the statuses
+		return []string{batches} // the owner of the ledger keeps statuses and reports
 	}
-	return []string{batches, batch.Topic(p.o.Territory, "+", batch.TopicStatus)}
+	return []string{batches, batch.Topic(p.o.Territory, "+", batch.TopicStatus), batch.Topic(p.o.Territory, "+", batch.TopicReport)}
 }

@@ -18,6 +18,8 @@ type Configuration struct {
 	Within  time.Duration // in which the gateway must reach the broker with it
 	Text    []byte        // gateway.yaml
 	Now     time.Time
+	// Sent is called once the broker has it; its error ends the waiting. Nil: nothing.
+	Sent func() error
 }
 
 // patience is how much longer than Within a report is waited for.
@@ -65,6 +67,11 @@ func Configure(ctx context.Context, c Config, d Configuration, told func(batch.C
 	}
 	if err := conn.Publish(ctx, batch.Topic(territory, d.Gateway, batch.TopicConfig), true, sealed); err != nil {
 		return none, err
+	}
+	if d.Sent != nil {
+		if err := d.Sent(); err != nil {
+			return none, fmt.Errorf("the configuration is sent, but not noted: %w", err)
+		}
 	}
 	limit := time.NewTimer(d.Within + patience)
 	defer limit.Stop()

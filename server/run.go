@@ -139,6 +139,11 @@ func (s *Server) receive(ctx context.Context, chains *ingest.Chains, broker mqtt
 			s.log.Warn("status of a gateway not kept", "gateway", st.Gateway, "error", err)
 		}
 	}
+	o.OnReport = func(c batch.ConfigReport) {
+		if err := s.registry.PutConfigReport(ctx, c); err != nil && ctx.Err() == nil {
+			s.log.Warn("what a gateway runs is not kept", "gateway", c.Gateway, "error", err)
+		}
+	}
 	o.Alarm, o.Lasting = s.alarm(ctx), lasting
 	return ingest.Run(ctx, o)
 }

@@ -19,8 +19,9 @@ func gatewaysCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
 		Use:   "gateways",
-		Short: "The gateways of the programme: list them, enrol one's key, configure one",
+		Short: "The gateways of the programme: list them, show one, enrol its key, configure it",
 		Example: `  thermie gateways list --config server.yaml
+  thermie gateways show gw-fonderie --config server.yaml
   thermie gateways enrol --config server.yaml gw-fonderie dGhlIGtleSB0aGF0IHRoZSBnYXRld2F5IHByaW50cyE=
 
 The key is what "thermie-gateway key" prints on the gateway. It counts from the next batch on;
@@ -56,7 +57,7 @@ the server need not be restarted. What came before waits in quarantine.`,
 			return withRegistry(c.Context(), path, func(r *registry.Registry) error { return listGateways(c, r) })
 		},
 	})
-	c.AddCommand(gatewaysConfigureCommand(&path), gatewaysGapsCommand(&path))
+	c.AddCommand(gatewaysShowCommand(&path), gatewaysConfigureCommand(&path), gatewaysGapsCommand(&path))
 	return c
 }
 
@@ -66,7 +67,7 @@ func listGateways(c *cobra.Command, r *registry.Registry) error {
 		return err
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "GATEWAY\tCOMPANY\tKEY\tONLINE\tLAST STATUS")
+	fmt.Fprintln(w, "GATEWAY\tCOMPANY\tKEY\tONLINE\tLAST STATUS\tCONFIGURATION")
 	for _, g := range all {
 		key := "not enrolled"
 		if k, err := r.GatewayKey(c.Context(), g.ID); err == nil {
@@ -80,7 +81,11 @@ func listGateways(c *cobra.Command, r *registry.Registry) error {
 		} else if !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", g.ID, g.Company, key, online, at)
+		config, err := runs(c.Context(), r, g.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", g.ID, g.Company, key, online, at, config)
 	}
 	return w.Flush()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/thermie/thermie/batch"
 	"github.com/thermie/thermie/cmd/frame"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/server"
 )
 
@@ -46,7 +47,21 @@ refuses, rolls back or does not report.`,
 		if number == 0 {
 			number = uint64(now.Unix())
 		}
-		r, err := server.Configure(c.Context(), conf, server.Configuration{Gateway: args[0], Number: number, Within: within, Text: text, Now: now},
+		sent := func() error {
+			return withRegistry(c.Context(), *path, func(r *registry.Registry) error {
+				d := registry.Desired{Gateway: args[0], Number: number, SentAt: now, SentBy: operator(), Body: string(text)}
+				if err := r.PutDesired(c.Context(), d); err != nil {
+					return err
+				}
+				return r.Audit(c.Context(), registry.Act{Who: operator(), What: "gateway.configure", Subject: args[0],
+					Detail: fmt.Sprintf("configuration %d, SHA-256 %s", number, batch.HashOf(text))})
+			})
+		}
+		known := func(r *registry.Registry) error { _, err := r.Gateway(c.Context(), args[0]); return err }
+		if err := withRegistry(c.Context(), *path, known); err != nil {
+			return err
+		}
+		r, err := server.Configure(c.Context(), conf, server.Configuration{Gateway: args[0], Number: number, Within: within, Text: text, Now: now, Sent: sent},
 			func(r batch.ConfigReport) {
 				fmt.Fprintf(c.OutOrStdout(), "%s: configuration %d %s %s\n", r.Gateway, r.Number, r.State, r.Detail)
 			})
