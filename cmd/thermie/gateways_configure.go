@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -30,7 +32,7 @@ refuses, rolls back or does not report.`,
 		Args: cobra.ExactArgs(2),
 	}
 	c.Flags().DurationVar(&within, "within", 2*time.Minute, "time in which the gateway must reach the broker with it, 10s to 1h")
-	c.Flags().Uint64Var(&number, "number", 0, "number of the configuration, above the last; default: the time in seconds")
+	c.Flags().Uint64Var(&number, "number", 0, "number of the configuration, above the last; default: the time in seconds, or one more than the last")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if within < 10*time.Second || within > time.Hour {
 			return frame.Usage(fmt.Errorf("--within %v is not between 10s and 1h", within))
@@ -44,9 +46,6 @@ refuses, rolls back or does not report.`,
 			return err
 		}
 		now := time.Now()
-		if number == 0 {
-			number = uint64(now.Unix())
-		}
 		sent := func() error {
 			return withRegistry(c.Context(), *path, func(r *registry.Registry) error {
 				d := registry.Desired{Gateway: args[0], Number: number, SentAt: now, SentBy: operator(), Body: string(text)}
@@ -57,8 +56,11 @@ refuses, rolls back or does not report.`,
 					Detail: fmt.Sprintf("configuration %d, SHA-256 %s", number, batch.HashOf(text))})
 			})
 		}
-		known := func(r *registry.Registry) error { _, err := r.Gateway(c.Context(), args[0]); return err }
-		if err := withRegistry(c.Context(), *path, known); err != nil {
+		err = withRegistry(c.Context(), *path, func(r *registry.Registry) (err error) {
+			number, err = numberAfter(c.Context(), r, args[0], number, now)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		r, err := server.Configure(c.Context(), conf, server.Configuration{Gateway: args[0], Number: number, Within: within, Text: text, Now: now, Sent: sent},
@@ -74,4 +76,23 @@ refuses, rolls back or does not report.`,
 		return nil
 	}
 	return c
+}
+
+// numberAfter is the number of a new configuration of a gateway: the one that is
+// wanted, which must be above the last, or the time in seconds. What a gateway
+// says of a number must be about one text only.
+func numberAfter(ctx context.Context, r *registry.Registry, gateway string, wanted uint64, now time.Time) (uint64, error) {
+	if _, err := r.Gateway(ctx, gateway); err != nil {
+		return 0, err
+	}
+	last, err := r.Desired(ctx, gateway)
+	switch {
+	case err != nil && !errors.Is(err, registry.ErrNotFound):
+		return 0, err
+	case wanted == 0:
+		return max(uint64(now.Unix()), last.Number+1), nil
+	case wanted <= last.Number:
+		return 0, frame.Usage(fmt.Errorf("--number %d: gateway %s was sent number %d already", wanted, gateway, last.Number))
+	}
+	return wanted, nil
 }

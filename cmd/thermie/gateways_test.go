@@ -37,6 +37,17 @@ func TestShowGateway(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "running (7)", said)
 
+	number, err := numberAfter(ctx, r, "gw-1", 0, time.Unix(5, 0))
+	require.NoError(t, err)
+	require.Equal(t, uint64(9), number, "two in one second are two numbers")
+	number, err = numberAfter(ctx, r, "gw-1", 0, at)
+	require.NoError(t, err)
+	require.Equal(t, uint64(at.Unix()), number)
+	_, err = numberAfter(ctx, r, "gw-1", 8, at)
+	require.ErrorContains(t, err, "was sent number 8 already")
+	_, err = numberAfter(ctx, r, "gw-3", 0, at)
+	require.ErrorIs(t, err, registry.ErrNotFound)
+
 	g, err := showGateway(ctx, r, "gw-1")
 	require.NoError(t, err)
 	var out bytes.Buffer
