@@ -17,7 +17,7 @@ const module = "github.com/thermie/thermie/"
 // lower floor; on its own floor only where arrows has the pair.
 var floors = [][]string{
 	{"metering", "calendar"},
-	{"batch", "firmware-configs", "firmware-configs/profile", "firmware-configs/hardware", "access", "mqtt", "sqlite", "pki"},
+	{"batch", "firmware-configs", "firmware-configs/profile", "firmware-configs/hardware", "access", "mqtt", "sqlite", "pki", "commissioning"},
 	{"series", "ledger", "registry"},
 	{"ingest", "gateway", "analytics", "broker", "export", "importer", "contact"},
 	{"proof", "report", "assessment", "simulator", "api", "demo", "server"},
@@ -28,6 +28,7 @@ var floors = [][]string{
 // between a room and the rooms inside it.
 var arrows = map[string][]string{
 	"firmware-configs/profile":  {"firmware-configs"},
+	"commissioning":             {"batch"},
 	"firmware-configs/hardware": {"firmware-configs"},
 	"contact":                   {"analytics"},
 	"report":                    {"proof"},

@@ -77,6 +77,7 @@ type Health interface {
 	Statuses(ctx context.Context) ([]batch.Status, error)
 	ConfigReport(ctx context.Context, gateway string) (batch.ConfigReport, error)
 	Desired(ctx context.Context, gateway string) (registry.Desired, error)
+	Commissionings(ctx context.Context) ([]registry.Commissioning, error)
 	Completeness(ctx context.Context, q registry.CompletenessQuery) ([]registry.MeterDay, error)
 	AuditTrail(ctx context.Context, max int) ([]registry.Act, error)
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/ed25519"
+	"github.com/thermie/thermie/commissioning"
 	"io"
 	"log/slog"
 	"maps"
@@ -433,9 +435,27 @@ func (w *world) configure(ctx context.Context, gateway string) error {
 	if gateway != port.Gateway("fonderie") {
 		return w.registry.PutConfigReport(ctx, said)
 	}
+	if err := w.commission(ctx, gateway); err != nil {
+		return err
+	}
 	said.Number, said.State, said.Detail = 41, batch.ConfigRolledBack, "the broker was not reached within 2m0s"
 	if err := w.registry.PutConfigReport(ctx, said); err != nil {
 		return err
 	}
 	return w.registry.PutDesired(ctx, registry.Desired{Gateway: gateway, Number: 42, SentAt: fixtureNow.Add(-time.Hour), SentBy: "anne", Body: "gateway: x"})
+}
+
+// commission adds a record of two meters of a gateway.
+func (w *world) commission(ctx context.Context, gateway string) error {
+	record := commissioning.Record{Gateway: gateway, Signed: fixtureNow.AddDate(0, -2, 0), Installer: "Zoé Lefèvre", Company: "Mesures & Cie", Meters: []commissioning.Meter{
+		{ID: "fonderie-recuperation", Accepted: true, Comparison: &commissioning.Comparison{Display: "987654", Agrees: true}}, {ID: "fonderie-pompe"}}}
+	sealed, err := commissioning.Seal(record, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		return err
+	}
+	_, err = w.registry.AddCommissioning(ctx, registry.Commissioning{Digest: commissioning.Digest(sealed), Gateway: gateway, SignedAt: record.Signed, AddedAt: fixtureNow, Record: sealed})
+	if err != nil {
+		return err
+	}
+	return w.registry.CommissioningEntered(ctx, commissioning.Digest(sealed), 1234)
 }

@@ -87,6 +87,11 @@ func showGateway(v *visit) error {
 		return err
 	}
 	p.Facts = append(p.Facts, configured...)
+	commissioned, err := v.gatewayCommissioned(g.ID)
+	if err != nil {
+		return err
+	}
+	p.Facts = append(p.Facts, commissioned...)
 	if len(g.PublicKey) > 0 {
 		p.Facts = append(p.Facts, pair{v.t("gateway.fact.key"), base64Of(g.PublicKey)})
 	}

@@ -116,6 +116,11 @@ func (v *visit) meterFacts(m registry.Installation, infos []series.Info) ([]pair
 	if !first.IsZero() && v.may(access.SeeHistory, m.ID) {
 		facts = append(facts, pair{v.t("meter.fact.since"), v.lang.Moment(first)})
 	}
+	commissioned, err := v.meterCommissioned(m)
+	if err != nil {
+		return nil, err
+	}
+	facts = append(facts, commissioned...)
 	known, err := v.members()
 	if err != nil || !v.may(access.SeeProgramme, "") {
 		return facts, err

@@ -90,13 +90,20 @@ func TestInstallerFindsTheFault(t *testing.T) {
 	assert.Contains(t, page, "abandonnée, l’ancienne est reprise (n° 41)")
 	assert.Contains(t, page, "the broker was not reached within 2m0s")
 	assert.Regexp(t, `n° 42 le .*, sans réponse`, page)
-	assert.Contains(t, get(t, access.Installer, "/gateways/gw-capitainerie", "en").body, "the file on the device")
+	assert.Contains(t, get(t, access.Installer, "/gateways/gw-laiterie", "en").body, "the file on the device")
 	assert.Regexp(t, `123.456.; il en manque 3 \(99,9.% sont arrivés\)`, page)
 }
 
 func TestMeterPage(t *testing.T) {
 	own := get(t, access.Company, "/meters/laiterie-chaleur?days=31", "en").body
-	assert.Contains(t, own, "Commissioning record")
+	assert.NotContains(t, own, "Signed commissioning record", "there is none")
+	gateway := get(t, access.Installer, "/gateways/gw-fonderie", "fr").body
+	assert.Regexp(t, `signé le .* par Zoé Lefèvre \(Mesures &amp; Cie\).; entrée n° 1.234 du registre.; compteurs acceptés.: 1 sur 2`, gateway)
+	for meter, want := range map[string]string{"fonderie-recuperation": "agrees with its display", "fonderie-pompe": "not accepted by the installer"} {
+		page := get(t, access.Installer, "/meters/"+meter, "en").body
+		assert.Contains(t, page, want)
+		assert.NotContains(t, page, "987654", "what a display showed is history")
+	}
 	assert.Contains(t, own, `id="m-heat_energy-data"`)
 	assert.Contains(t, own, "12 months")
 	installer := get(t, access.Installer, "/meters/laiterie-chaleur?days=366", "en").body

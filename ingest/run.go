@@ -168,8 +168,17 @@ func (p *pipeline) session(ctx context.Context) error {
 		<-ended
 		conn.Close()
 	}()
-	if err := conn.Subscribe(ctx, p.topics(), func(m mqtt.Message) { p.receive(ctx, m) }); err != nil {
+	receive := func(m mqtt.Message) { p.receive(ctx, m) }
+	if err := conn.Subscribe(ctx, p.topics(), receive); err != nil {
 		return err
+	}
+	if p.owner == nil {
+		err := conn.Subscribe(ctx, []string{batch.Topic(p.o.Territory, "+", batch.TopicReport)}, receive)
+		if errors.Is(err, mqtt.ErrRefused) {
+			p.o.Log.Warn("ingest: the broker's access rules hide what gateways say of their configuration", "error", err)
+		} else if err != nil {
+			return err
+		}
 	}
 	p.o.Log.Info("ingest: connected", "broker", p.o.Broker.Broker, "territory", p.o.Territory)
 	select {
@@ -180,14 +189,15 @@ func (p *pipeline) session(ctx context.Context) error {
 	}
 }
 
-// topics are what to subscribe to. Statuses and reports are retained and go to everyone.
+// topics are what to subscribe to. Statuses are retained and go to everyone; so are reports,
+// which are asked for apart: no batch shall wait for a rule that lacks them.
 func (p *pipeline) topics() []string {
 	batches := batch.Topic(p.o.Territory, "+", batch.TopicBatch)
 	if p.o.Shared {
 		batches = "$share/" + sharedGroup + "/" + batches
 	}
 	if p.owner != nil {
-		return []string{batches} // the owner of the ledger keeps statuses and reports
+		return []string{batches} // the owner of the ledger keeps the statuses
 	}
-	return []string{batches, batch.Topic(p.o.Territory, "+", batch.TopicStatus), batch.Topic(p.o.Territory, "+", batch.TopicReport)}
+	return []string{batches, batch.Topic(p.o.Territory, "+", batch.TopicStatus)}
 }

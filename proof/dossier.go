@@ -108,6 +108,8 @@ type Papers struct {
 	Programme Programme
 	Factors   []FactorSet
 	Results   []metering.Result // the quarter's, one for each synergy
+	// Commissionings are the records of how meters were put into service.
+	Commissionings []Commissioning
 
 	bodies map[string][]byte        // plans as approved, by synergy
 	plans  map[string]*savings.Plan // the same, read
@@ -138,6 +140,7 @@ func (d *Dossier) Papers() (*Papers, error) {
 	for _, r := range p.Results {
 		p.bodies[r.Synergy] = d.Files[planFile(r.Synergy)]
 	}
+	p.Commissionings = readCommissionings(d.Files)
 	return p, p.parse()
 }
 
@@ -195,6 +198,7 @@ func (p *Papers) Pack(batches string) (files Files, hash string, err error) {
 	for _, r := range p.Results {
 		files[planFile(r.Synergy)] = p.bodies[r.Synergy]
 	}
+	p.packCommissionings(files)
 	for name, v := range map[string]any{programmeFile: p.Programme, factorsFile: p.Factors, resultsFile: p.Results} {
 		if files[name], err = canonical(v); err != nil {
 			return nil, "", err

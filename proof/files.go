@@ -19,7 +19,7 @@ import (
 // Bounds of what is read from a zip of unknown origin. A zip can claim to be
 // small and unpack to much more: what is unpacked is counted.
 const (
-	maxFiles = 1000
+	maxFiles = 4000
 	maxFile  = 16 << 20 // bytes of one file in memory
 	maxTotal = 64 << 20 // bytes of all of them
 	// maxBatches bounds batches.bin, which is read as a stream.

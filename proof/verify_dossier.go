@@ -55,6 +55,7 @@ func VerifyDossier(v *Verdict, d *Dossier) {
 	if !v.batches(p, e, batchesHash) {
 		return
 	}
+	v.commissionings(p)
 	v.recompute(p, e)
 	v.step("Secret statistique appliqué de nouveau, chiffres du rapport retrouvés", "Disclosure control applied anew, figures of the report found again",
 		v.sameCells(p), p.waivers())

@@ -47,3 +47,29 @@ func TestConfigurations(t *testing.T) {
 	require.Error(t, r.PutDesired(ctx, registry.Desired{Gateway: gw}))
 	require.Error(t, r.PutDesired(ctx, registry.Desired{Gateway: gw, Number: math.MaxUint64}))
 }
+
+// A commissioning record is kept as it was added, and once.
+func TestCommissionings(t *testing.T) {
+	r, _ := filled(t)
+	all, err := r.Gateways(ctx)
+	require.NoError(t, err)
+	c := registry.Commissioning{Digest: "d1", Gateway: all[0].ID, SignedAt: at("2026-03-01"), AddedAt: at("2026-03-02"), AddedBy: "anne", Record: []byte("record")}
+	for i := range 2 {
+		added, err := r.AddCommissioning(ctx, c)
+		require.NoError(t, err)
+		require.Equal(t, i == 0, added)
+	}
+	later := c
+	later.Digest, later.SignedAt = "d2", at("2026-04-01")
+	_, err = r.AddCommissioning(ctx, later)
+	require.NoError(t, err)
+	require.NoError(t, r.CommissioningEntered(ctx, "d1", 7))
+	require.Error(t, r.CommissioningEntered(ctx, "d1", 8), "a leaf is not exchanged for another")
+	have, err := r.Commissionings(ctx)
+	require.NoError(t, err)
+	c.Entered, c.Index = true, 7
+	require.Equal(t, []registry.Commissioning{later, c}, have)
+	c.Digest, c.Gateway = "d3", "gw-nowhere"
+	_, err = r.AddCommissioning(ctx, c)
+	require.ErrorIs(t, err, registry.ErrNotFound)
+}

@@ -46,6 +46,9 @@ func prepare(ctx context.Context, in *Inputs, f folder, earlier []registry.Repor
 	if err != nil {
 		return err
 	}
+	if papers.Commissionings, err = commissionings(ctx, in, size); err != nil {
+		return err
+	}
 	batches := f.at(working, "batches.bin")
 	hash, err := excerpt(ctx, in.Ledger, papers, checkpoint, size, batches)
 	if err != nil {

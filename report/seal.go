@@ -48,6 +48,7 @@ type Papers interface {
 	PlanByHash(ctx context.Context, hash string) (registry.Plan, error)
 	FactorSets(ctx context.Context) ([]registry.FactorSet, error)
 	Declarations(ctx context.Context, synergy string, from, to time.Time) ([]registry.Declaration, error)
+	Commissionings(ctx context.Context) ([]registry.Commissioning, error)
 }
 
 // Sealed is the record of closed quarters.

@@ -65,6 +65,7 @@ func (s *Server) Run(ctx context.Context) error {
 		start("store", s.follow)
 		start("sealing", s.sealClosedQuarters)
 		start("audit trail", s.recordActs)
+		start("commissioning records", s.recordCommissionings)
 		if len(s.o.Config.Witnesses) > 0 {
 			start("witnesses", s.cosign)
 		}

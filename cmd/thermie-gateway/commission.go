@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/thermie/thermie/cmd/frame"
+	"github.com/thermie/thermie/commissioning"
 	"github.com/thermie/thermie/gateway"
 	"github.com/thermie/thermie/gateway/commission"
 )
@@ -70,8 +71,8 @@ func commissionVerifyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r, err := commission.Open(text)
-		if errors.Is(err, commission.ErrSignature) {
+		r, err := commissioning.Open(text)
+		if errors.Is(err, commissioning.ErrSignature) {
 			return err
 		}
 		if err != nil {

@@ -31,7 +31,7 @@ record of them, and measures what each exchange between companies saves.`,
 		Version: version,
 	}
 	root.AddCommand(demoCommand(), serverCommand(), ingestCommand(), serveCommand(), verifyCommand(),
-		peopleCommand(), gatewaysCommand(), ledgerCommand(), quarantineCommand(), reportCommand(), tapCommand(), pkiCommand(), heatCommand(), flowsCommand(), savingsCommand(),
+		peopleCommand(), gatewaysCommand(), commissioningCommand(), ledgerCommand(), quarantineCommand(), reportCommand(), tapCommand(), pkiCommand(), heatCommand(), flowsCommand(), savingsCommand(),
 		profilesCommand())
 	root.AddCommand(rebuildCommand(), storeCommand(), exportCommand(), importCommand())
 	return root

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
+
+	"github.com/thermie/thermie/commissioning"
 )
 
 // Measures of a page, in millimetres: A4 with its margins.
@@ -30,7 +32,7 @@ type sheet struct {
 // PDF makes the page for people of a sealed record. It is the same bytes each
 // time, and names the digest of the signed file; what counts is that file.
 func PDF(sealed []byte) ([]byte, error) {
-	r, err := Open(sealed)
+	r, err := commissioning.Open(sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (s *sheet) fact(name, what string) {
 	s.MultiCell(width-48, rowHigh, s.tr(what), "", "L", false)
 }
 
-func (s *sheet) head(r Record) {
+func (s *sheet) head(r commissioning.Record) {
 	s.text("B", 17, s.t["title"])
 	s.Ln(2)
 	if note := s.t[r.Origin]; note != "" {
@@ -114,7 +116,7 @@ func (s *sheet) head(r Record) {
 	for _, b := range r.Buses {
 		s.fact(s.t["buses"], fmt.Sprintf("%s, %s, %s %s %%", b.ID, b.Endpoint, s.t["forecast"], strings.Replace(fmt.Sprintf("%.1f", 100*b.Load), ".", s.comma(), 1)))
 	}
-	c := r.count()
+	c := count(r)
 	s.Ln(1)
 	s.text("", 9.5, strings.TrimSpace(fmt.Sprintf(s.t["summary"], c.meters, c.accepted, c.doubtful, c.differing, c.uncompared)))
 	state := s.t["complete"]
@@ -131,7 +133,7 @@ func (s *sheet) comma() string {
 	return "."
 }
 
-func (s *sheet) meter(m Meter) {
+func (s *sheet) meter(m commissioning.Meter) {
 	if s.GetY() > 240 {
 		s.AddPage()
 	}
@@ -171,7 +173,7 @@ func (s *sheet) meter(m Meter) {
 // columns of the table of readings, in millimetres.
 var columns = []float64{46, 36, 14, width - 96}
 
-func (s *sheet) readings(list []Reading) {
+func (s *sheet) readings(list []commissioning.Reading) {
 	s.Ln(1)
 	s.font("B", 8)
 	for i, name := range []string{s.t["quantity"], s.t["reading"], "", s.t["judgement"]} {
@@ -200,7 +202,7 @@ func (s *sheet) readings(list []Reading) {
 	s.Ln(1)
 }
 
-func (s *sheet) end(r Record, sealed []byte) {
+func (s *sheet) end(r commissioning.Record, sealed []byte) {
 	if s.GetY() > 225 {
 		s.AddPage()
 	}
@@ -208,9 +210,8 @@ func (s *sheet) end(r Record, sealed []byte) {
 	if r.Remarks != "" {
 		s.fact(s.t["remarks"], r.Remarks)
 	}
-	s.fact(s.t["file"], "SHA-256 "+digest(sealed))
-	i := bytes.LastIndex(sealed, []byte(signatureLine))
-	s.fact(s.t["signature"], strings.TrimSpace(string(sealed[i+len(signatureLine):])))
+	s.fact(s.t["file"], "SHA-256 "+commissioning.Digest(sealed))
+	s.fact(s.t["signature"], commissioning.Signature(sealed))
 	s.Ln(3)
 	s.text("", 9, s.t["hand"])
 	s.Rect(margin, s.GetY()+2, 80, 22, "D")

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/thermie/thermie/commissioning"
 	"github.com/thermie/thermie/gateway"
 	"github.com/thermie/thermie/gateway/judge"
 	"github.com/thermie/thermie/gateway/poll"
@@ -35,7 +36,7 @@ type walk struct {
 	*console
 	o      Options
 	conf   gateway.Config
-	record Record
+	record commissioning.Record
 }
 
 // Walk leads an installer through a site and writes its record. It returns the
@@ -46,7 +47,7 @@ func Walk(ctx context.Context, o Options) (paths []string, err error) {
 		return nil, err
 	}
 	w.say("welcome", w.conf.Gateway, w.conf.Territory)
-	w.record = Record{Gateway: w.conf.Gateway, Territory: w.conf.Territory, Origin: string(w.conf.Origin), Version: o.Version,
+	w.record = commissioning.Record{Gateway: w.conf.Gateway, Territory: w.conf.Territory, Origin: string(w.conf.Origin), Version: o.Version,
 		Language: o.Language, Started: o.Now().UTC().Truncate(time.Second)}
 	for _, step := range []func(context.Context) error{w.enrol, w.detect, w.check, w.sign} {
 		if err := ctx.Err(); err != nil {
@@ -102,14 +103,14 @@ func (w *walk) check(ctx context.Context) error {
 		}
 		load := worker.Forecast()
 		w.say("load", b.ID, 100*load)
-		w.record.Buses = append(w.record.Buses, Bus{ID: b.ID, Endpoint: b.Endpoint.String(), Load: float64(int(1000*load+0.5)) / 1000})
+		w.record.Buses = append(w.record.Buses, commissioning.Bus{ID: b.ID, Endpoint: b.Endpoint.String(), Load: float64(int(1000*load+0.5)) / 1000})
 	}
 	return nil
 }
 
 // meter is one stop of the walk.
-func (w *walk) meter(ctx context.Context, b poll.Bus, m poll.Meter) (entry Meter, err error) {
-	entry = Meter{ID: m.ID, Bus: b.ID, Unit: int(m.Unit), Channel: m.Channel, Profile: m.Profile.ID, Maker: m.Profile.Maker, Trust: m.Profile.Trust, Accepted: true}
+func (w *walk) meter(ctx context.Context, b poll.Bus, m poll.Meter) (entry commissioning.Meter, err error) {
+	entry = commissioning.Meter{ID: m.ID, Bus: b.ID, Unit: int(m.Unit), Channel: m.Channel, Profile: m.Profile.ID, Maker: m.Profile.Maker, Trust: m.Profile.Trust, Accepted: true}
 	w.say("meter", m.ID, b.ID, m.Unit, m.Profile.Maker, strings.Join(m.Profile.Models, ", "))
 	for again := true; again; {
 		if err := w.read(ctx, b, m, &entry); err != nil {
@@ -159,7 +160,7 @@ func once(ctx context.Context, b poll.Bus, m poll.Meter) (poll.Check, error) {
 }
 
 // read fills in what the meter says.
-func (w *walk) read(ctx context.Context, b poll.Bus, m poll.Meter, entry *Meter) error {
+func (w *walk) read(ctx context.Context, b poll.Bus, m poll.Meter, entry *commissioning.Meter) error {
 	check, err := once(ctx, b, m)
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (w *walk) read(ctx context.Context, b poll.Bus, m poll.Meter, entry *Meter)
 	}
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
 	for _, v := range judge.Readings(check.Readings) {
-		r := Reading{Quantity: v.Reading.Series.Quantity(), Unit: v.Reading.Unit, At: v.Reading.Time().UTC(), OK: v.OK, Judgement: w.judgement(v)}
+		r := commissioning.Reading{Quantity: v.Reading.Series.Quantity(), Unit: v.Reading.Unit, At: v.Reading.Time().UTC(), OK: v.OK, Judgement: w.judgement(v)}
 		if v.Reading.Quality.Level != metering.Missing {
 			r.Number = v.Reading.Number.String()
 		}
@@ -209,7 +210,7 @@ func (w *walk) called(q metering.Quantity) string { return q.Name().In(w.o.Langu
 
 // register is the reading that a display shows: the first counter, else the first
 // of all.
-func register(readings []Reading) (r Reading, ok bool) {
+func register(readings []commissioning.Reading) (r commissioning.Reading, ok bool) {
 	for _, r := range readings {
 		if r.Quantity.Kind() == metering.Counter && r.Number != "" {
 			return r, true
@@ -220,11 +221,11 @@ func register(readings []Reading) (r Reading, ok bool) {
 			return r, true
 		}
 	}
-	return Reading{}, false
+	return commissioning.Reading{}, false
 }
 
 // compare asks what the display shows, and reads once more at that moment.
-func (w *walk) compare(ctx context.Context, b poll.Bus, m poll.Meter, entry *Meter) error {
+func (w *walk) compare(ctx context.Context, b poll.Bus, m poll.Meter, entry *commissioning.Meter) error {
 	before, ok := register(entry.Readings)
 	if !ok {
 		return nil
@@ -253,7 +254,7 @@ func (w *walk) compare(ctx context.Context, b poll.Bus, m poll.Meter, entry *Met
 				now = r
 			}
 		}
-		entry.Comparison = &Comparison{Quantity: before.Quantity, Display: text, Read: now.Number.String(), Unit: before.Unit, At: now.Time().UTC(),
+		entry.Comparison = &commissioning.Comparison{Quantity: before.Quantity, Display: text, Read: now.Number.String(), Unit: before.Unit, At: now.Time().UTC(),
 			Agrees: shown.agrees(first, now.Number.Float64())}
 		if entry.Comparison.Agrees {
 			w.say("agrees", entry.Comparison.Read+" "+string(before.Unit))
@@ -277,7 +278,7 @@ func (w *walk) compare(ctx context.Context, b poll.Bus, m poll.Meter, entry *Met
 // sign asks who was there, and whether the record may be signed.
 func (w *walk) sign(context.Context) (err error) {
 	w.say("step_sign")
-	s := w.record.count()
+	s := count(w.record)
 	w.say("summary", s.meters, s.accepted, s.doubtful, s.differing, s.uncompared)
 	for w.record.Installer == "" {
 		if w.record.Installer, err = w.ask("ask_name"); err != nil {
@@ -307,7 +308,7 @@ func (w *walk) write() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := Seal(w.record, key)
+	text, err := commissioning.Seal(w.record, key)
 	if err != nil {
 		return nil, err
 	}
@@ -322,14 +323,14 @@ func (w *walk) write() ([]string, error) {
 			return nil, fmt.Errorf("commissioning record: %w", err)
 		}
 	}
-	w.say("done", paths[0], paths[1], digest(text))
+	w.say("done", paths[0], paths[1], commissioning.Digest(text))
 	return paths, nil
 }
 
 // tally is what a record adds up to.
 type tally struct{ meters, accepted, doubtful, differing, uncompared int }
 
-func (r Record) count() (s tally) {
+func count(r commissioning.Record) (s tally) {
 	for _, m := range r.Meters {
 		s.meters++
 		if m.Accepted {

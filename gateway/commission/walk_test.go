@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/thermie/thermie/commissioning"
 	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/simulator/slave"
@@ -60,7 +61,7 @@ broker: {url: "tcp://127.0.0.1:1883"}
 ingest_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 `
 
-func walkThrough(t *testing.T, config, language string, answers ...string) (Record, string, string, error) {
+func walkThrough(t *testing.T, config, language string, answers ...string) (commissioning.Record, string, string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "gateway.yaml")
@@ -70,11 +71,11 @@ func walkThrough(t *testing.T, config, language string, answers ...string) (Reco
 	paths, err := Walk(context.Background(), Options{Config: path, Out: dir, Language: language, Version: "test", In: strings.NewReader(strings.Join(answers, "\n") + "\n"),
 		Terminal: &out, Now: func() time.Time { return now }, Dev: dir, Synchronised: func() bool { return true }})
 	if err != nil {
-		return Record{}, out.String(), path, err
+		return commissioning.Record{}, out.String(), path, err
 	}
 	text, err := os.ReadFile(paths[0])
 	require.NoError(t, err)
-	r, err := Open(text)
+	r, err := commissioning.Open(text)
 	require.NoError(t, err)
 	return r, out.String(), path, nil
 }

@@ -1,4 +1,7 @@
-package commission
+// Package commissioning is the record of how a gateway's meters were put into
+// service, as the gateway signs it: YAML whose last line is an Ed25519 signature
+// over all bytes before it, by the key that signs the gateway's batches.
+package commissioning
 
 import (
 	"bytes"
@@ -19,8 +22,8 @@ import (
 // Format names the layout of a record.
 const Format = "thermie-commissioning-1"
 
-// maxRecord bounds a record that is read.
-const maxRecord = 8 << 20
+// MaxBytes bounds a record that is read.
+const MaxBytes = 8 << 20
 
 // Record is what was found and agreed on a site. Texts are in the language of
 // the installer.
@@ -119,8 +122,8 @@ var ErrSignature = errors.New("the signature does not fit: the record was change
 // Whether that key is the gateway's is for the caller to know.
 func Open(text []byte) (Record, error) {
 	var r Record
-	if len(text) > maxRecord {
-		return r, fmt.Errorf("commissioning record: %d bytes, at most %d are read", len(text), maxRecord)
+	if len(text) > MaxBytes {
+		return r, fmt.Errorf("commissioning record: %d bytes, at most %d are read", len(text), MaxBytes)
 	}
 	i := bytes.LastIndex(text, []byte(signatureLine))
 	if i < 0 {
@@ -145,8 +148,13 @@ func Open(text []byte) (Record, error) {
 	return r, nil
 }
 
-// digest is the SHA-256 of the YAML file, as the PDF and the registry name it.
-func digest(text []byte) string {
+// Digest is the SHA-256 of a sealed record, as its PDF, the registry and the ledger name it.
+func Digest(text []byte) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
+}
+
+// Signature is the signature of a sealed record in base64, as it stands at its end.
+func Signature(sealed []byte) string {
+	return strings.TrimSpace(string(sealed[bytes.LastIndex(sealed, []byte(signatureLine))+len(signatureLine):]))
 }
