@@ -69,6 +69,7 @@ func TestEveryRoleAndAction(t *testing.T) {
 	subjects := map[Action][]string{
 		SeeSynergy: {"s1", "s2", "s9", ""}, SeeEvidence: {"s1", "s2"}, ApprovePlan: {"s1"}, Declare: {"s1", "s2"},
 		SeeCompany: {"foundry", "network", "dairy", ""}, SeeOpportunities: {"foundry", "network", "dairy", ""},
+		SeeHeatProposals: {"foundry", "network", "dairy", ""}, DecideHeat: {"foundry", "network", "dairy", ""},
 		SeeMeters: {"foundry", "dairy", ""}, Consent: {"foundry", "dairy", ""}, Install: {"foundry", "dairy"},
 		SeeHistory:  {"line", "furnace", "substation", "chiller", "weather", "unknown"},
 		SeeContacts: {"k1", "k2", "k3", "k4", "k9", ""}, AnswerContact: {"k1", "k2", "k3", "k4", "k9", ""},
@@ -83,6 +84,8 @@ func TestEveryRoleAndAction(t *testing.T) {
 			see_company: foundry
 			consent: foundry
 			see_opportunities: foundry dairy *
+			see_heat_proposals: foundry
+			decide_heat: foundry
 			see_meters: foundry *
 			see_contacts: k1 *
 			answer_contact: k1
@@ -95,6 +98,8 @@ func TestEveryRoleAndAction(t *testing.T) {
 			declare: s1 s2
 			see_company: foundry
 			see_opportunities: foundry *
+			see_heat_proposals: foundry
+			decide_heat: foundry
 			see_meters: foundry dairy *
 			see_history: line furnace weather`,
 		Verifier: `see_programme see_indicators see_reports see_methods see_dossier see_audit see_as
@@ -103,6 +108,7 @@ func TestEveryRoleAndAction(t *testing.T) {
 			see_company: foundry network dairy *
 			see_opportunities: foundry network dairy *
 			see_contacts: k1 k2 k3 k4 *
+			see_heat_proposals: foundry network dairy *
 			see_meters: foundry dairy *
 			see_history: line furnace substation chiller weather unknown`,
 		Funder: `see_indicators see_reports see_methods`,

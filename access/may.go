@@ -39,6 +39,9 @@ const (
 	// SeeContacts: contacts between companies. Subject: contact; "" asks for the page
 	// as such. What is shown of each company, MaySeePart says.
 	SeeContacts Action = "see_contacts"
+	// SeeHeatProposals: assets that detection proposes and nobody confirmed yet. No
+	// company sees another's, whatever that one consented to. Subject: company.
+	SeeHeatProposals Action = "see_heat_proposals"
 	// SeeMeters: a company's gateways and meters: where, which device, last seen,
 	// faults in words, completeness by day; no reading. Subject: company; "" asks
 	// for the page as such. Readings need a Scope.
@@ -62,6 +65,8 @@ const (
 	SealReport Action = "seal_report"
 	// Declare: to enter a declared amount with its evidence. Subject: synergy.
 	Declare Action = "declare"
+	// DecideHeat: to accept or refuse a proposed heat asset. Subject: company.
+	DecideHeat Action = "decide_heat"
 	// Consent: to give or withdraw a company's consent. Subject: company.
 	Consent Action = "consent"
 	// StartContact: to propose a contact to two companies, and to enter it as a synergy
@@ -81,8 +86,8 @@ const RecentDays = 7
 
 // Actions is the closed list: what is seen first, then what is changed.
 var Actions = []Action{SeeProgramme, SeeIndicators, SeeReports, SeeMethods, SeeSynergy, SeeEvidence, SeeDossier,
-	SeeCompany, SeeOpportunities, SeeContacts, SeeMeters, SeeHistory, SeeAudit, SeeAs,
-	EditProgramme, ApprovePlan, SealReport, Declare, Consent, StartContact, AnswerContact, Install, Administer}
+	SeeCompany, SeeOpportunities, SeeContacts, SeeHeatProposals, SeeMeters, SeeHistory, SeeAudit, SeeAs,
+	EditProgramme, ApprovePlan, SealReport, Declare, DecideHeat, Consent, StartContact, AnswerContact, Install, Administer}
 
 // changes says whether an action changes something.
 func (a Action) changes() bool {
@@ -139,7 +144,7 @@ func companyMay(p Person, f Facts, a Action, subject string) bool {
 		return true
 	case SeeSynergy, SeeEvidence, Declare:
 		return party(p, f, subject)
-	case SeeCompany, Consent:
+	case SeeCompany, SeeHeatProposals, DecideHeat, Consent:
 		return p.of(subject)
 	case SeeMeters:
 		return subject == "" || p.of(subject)
@@ -165,6 +170,8 @@ func animatorMay(p Person, f Facts, a Action, subject string) bool {
 		return f.Consented(subject, Animator, FiguresMatter)
 	case SeeOpportunities:
 		return subject == "" || f.Consented(subject, Animator, OpportunitiesMatter)
+	case SeeHeatProposals, DecideHeat:
+		return f.Consented(subject, Animator, OpportunitiesMatter)
 	case SeeHistory:
 		return seesSeries(p, f, subject)
 	}

@@ -44,6 +44,9 @@ type Outcomes interface {
 	Results(ctx context.Context, q registry.Query) ([]metering.Result, error)
 	Opportunities(ctx context.Context) ([]metering.Opportunity, error)
 	Alarms(ctx context.Context, q registry.AlarmQuery) ([]metering.Alarm, error)
+	HeatPlan(ctx context.Context) (metering.HeatPlan, error)
+	HeatProposals(ctx context.Context) ([]registry.Proposal, error)
+	DecideHeatProposal(ctx context.Context, id string, d registry.Decision, who, reason string) error
 	Events(ctx context.Context, synergy string) ([]registry.Event, error)
 	DecideEvent(ctx context.Context, e registry.Event, next registry.Plan, accepted bool, reason string) error
 }

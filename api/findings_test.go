@@ -46,6 +46,9 @@ func (w *world) findings(ctx context.Context, _ *port.Port) error {
 	if err := w.registry.AgreeContact(ctx, c.Sides[0].Ref, []access.Part{access.BandsPart}, registry.ContactPerson{Name: "Léa Simon", Email: "lea@chimie.example"}, "lea@chimie.example"); err != nil {
 		return err
 	}
+	if err := w.heat(ctx); err != nil {
+		return err
+	}
 	return w.registry.PutOpportunities(ctx, []metering.Opportunity{
 		{ID: "laiterie-condenseur", Company: "laiterie", Name: metering.Text{FR: "Condenseur du groupe froid", EN: "Chiller condenser"}, Grade: "B",
 			MWhPerYear: 4180, Half90: 310, TypicalKW: 520, FirmKW: 340, HoursAYear: 8100, LowC: 27, HighC: 33, Coverage: 0.993,
@@ -58,7 +61,8 @@ func (w *world) findings(ctx context.Context, _ *port.Port) error {
 			Against: metering.Text{FR: "Une tour qui tournerait à plus basse température que 27 °C, ou un compresseur dont l'huile est refroidie à part.",
 				EN: "A tower that runs colder than 27 °C, or a compressor whose oil is cooled apart."},
 			MeasureNext: metering.Text{FR: "Un compteur d'énergie thermique sur la boucle du condenseur, deux semaines, hiver compris.",
-				EN: "A heat meter on the condenser loop for two weeks, winter included."}},
+				EN: "A heat meter on the condenser loop for two weeks, winter included."},
+			Profile: condenserProfile()},
 		{ID: "papeterie-effluent", Company: "papeterie", Name: metering.Text{FR: "Effluent de la papeterie", EN: "Paper mill effluent"}, Grade: "A",
 			MWhPerYear: 2790, Half90: 160, TypicalKW: 410, FirmKW: 180, HoursAYear: 6900, LowC: 22, HighC: 41, Coverage: 0.981,
 			MWhByBand:  map[string]float64{"<40": 2610, "40-60": 180},

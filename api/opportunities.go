@@ -118,8 +118,8 @@ type opportunityPage struct {
 	Name, Company, Grade, GradeWhy string
 	Figures                        []compared
 	Why, Against, Next             string
-	Monotone, Bands, Months        *plot
 	Uses                           *table
+	Profile                        *sourceProfile // nil until the next night
 	Running                        []runningUse
 	SeenBy                         string
 	Leads                          []leadRow
@@ -163,15 +163,6 @@ func showOpportunity(v *visit) error {
 		{v.t("opportunity.firm_name"), v.t("opportunity.firm_note"), plain(l.Amount(rough(o.FirmKW)), "kW")},
 		{v.t("opportunity.temperature_name"), l.N("opportunity.hours", int(math.Round(o.HoursAYear))), plain(l.Number(o.LowC, 0)+" – "+l.Number(o.HighC, 0), "°C")},
 	}
-	if p.Monotone, err = v.monotone(o); err != nil {
-		return err
-	}
-	if p.Bands, err = v.bands(o); err != nil {
-		return err
-	}
-	if p.Months, err = v.monthly(o); err != nil {
-		return err
-	}
 	if len(o.Uses) > 0 {
 		p.Uses = newTable("", v.head("company.one"), v.head("use.how"), v.headN("use.mwh"), v.headN("use.co2e"), v.headN("use.distance"), v.headN("use.payback"), v.headN("use.lcoh")).cards()
 	}
@@ -196,7 +187,14 @@ func showOpportunity(v *visit) error {
 		if len(support) > 0 {
 			use = noted(how, v.t("use.support", strings.Join(support, v.t("sep"))))
 		}
-		p.Uses.add(txt(names[u.Company]), use, right(l.Amount(rough(u.MWhPerYear))), right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback), right(cost))
+		heat := right(l.Amount(rough(u.MWhPerYear)))
+		if u.PlannedMWh > 0 {
+			heat.Note = v.t("profile.planned", l.Amount(rough(u.PlannedMWh)))
+		}
+		p.Uses.add(txt(names[u.Company]), use, heat, right(l.Amount(rough(u.CO2eTonnes))), right(l.Amount(rough(u.DistanceM))), right(payback), right(cost))
+	}
+	if p.Profile, err = v.sourceProfile(o); err != nil {
+		return err
 	}
 	if p.Running, err = v.running(o.Company, names); err != nil {
 		return err
@@ -207,8 +205,8 @@ func showOpportunity(v *visit) error {
 	return v.page(http.StatusOK, "opportunity", p.Name, p)
 }
 
-// running are the heat synergies that a company gives to and that the person may
-// see, as they turned out: a new proposal is read beside them.
+// running are the heat synergies that a company gives to, or all with "", as far
+// as the person may see them, as they turned out: a new proposal is read beside them.
 func (v *visit) running(company string, names map[string]string) ([]runningUse, error) {
 	all, err := v.s.o.Registry.Synergies(v.Request().Context())
 	if err != nil {
@@ -217,7 +215,7 @@ func (v *visit) running(company string, names map[string]string) ([]runningUse, 
 	var out []runningUse
 	for _, s := range all {
 		donors, _, _ := parties(s)
-		if s.Resource != "heat" || !slices.Contains(donors, company) || !v.may(access.SeeSynergy, s.ID) {
+		if s.Resource != "heat" || company != "" && !slices.Contains(donors, company) || !v.may(access.SeeSynergy, s.ID) {
 			continue
 		}
 		if s.Status != metering.Implemented && s.Status != metering.Perennial {
@@ -241,54 +239,4 @@ func (v *visit) running(company string, names map[string]string) ([]runningUse, 
 		}
 	}
 	return out, nil
-}
-
-// monotone draws what is known of the load-duration curve: the power that is
-// there half of the operating hours and nine tenths of them. Between and
-// beyond these nothing is claimed, so it is a staircase of guaranteed power.
-func (v *visit) monotone(o metering.Opportunity) (*plot, error) {
-	if o.HoursAYear <= 0 || o.TypicalKW <= 0 {
-		return nil, nil
-	}
-	points := []chart.Point{{X: 0, Y: o.TypicalKW}, {X: o.HoursAYear / 2, Y: o.TypicalKW}, {X: o.HoursAYear * 0.9, Y: o.FirmKW}}
-	t := newTable("", v.headN("monotone.hours"), v.headN("monotone.power"))
-	for _, p := range points[1:] {
-		t.add(right(v.lang.Amount(rough(p.X))), right(v.lang.Amount(rough(p.Y))))
-	}
-	p := &plot{ID: "monotone", Title: v.t("monotone.title"), Caption: v.t("monotone.caption"), Table: t}
-	return p.draw(chart.Time{Axis: "number", XUnit: v.t("monotone.hours"), Unit: "kW", Short: "kW", Zero: true, To: 8760,
-		Series: []chart.Line{{Name: v.t("monotone.power"), Colour: "heat", Shape: "stair", Area: true, Points: points}},
-		Levels: []chart.Mark{{At: o.TypicalKW, Label: v.t("monotone.typical")}, {At: o.FirmKW, Label: v.t("monotone.firm")}}})
-}
-
-// bands shows the yearly heat by temperature band.
-func (v *visit) bands(o metering.Opportunity) (*plot, error) {
-	m := chart.Bars{Unit: v.t("axis.a_year", "MWh"), Short: "MWh"}
-	bar := chart.Bar{Name: v.t("bands.heat"), Colour: "heat"}
-	t := newTable("", v.head("bands.band"), v.headN("bands.heat"))
-	total := 0.0
-	for _, b := range bands {
-		m.Categories = append(m.Categories, v.t("band."+b.key))
-		bar.Values = append(bar.Values, o.MWhByBand[b.key])
-		t.add(txt(v.t("band."+b.key)), right(v.lang.Amount(rough(o.MWhByBand[b.key]))))
-		total += o.MWhByBand[b.key]
-	}
-	if total <= 0 {
-		return nil, nil
-	}
-	m.Series = []chart.Bar{bar}
-	return (&plot{ID: "bands", Title: v.t("bands.title"), Caption: v.t("bands.caption"), Table: t}).draw(m)
-}
-
-// monthly shows the year's heat month by month.
-func (v *visit) monthly(o metering.Opportunity) (*plot, error) {
-	if len(o.MonthlyMWh) != 12 {
-		return nil, nil
-	}
-	m := chart.Bars{Unit: "MWh", Short: "MWh", Categories: v.months(), Series: []chart.Bar{{Name: v.t("bands.heat"), Colour: "heat", Values: o.MonthlyMWh}}}
-	t := newTable("", v.head("frame.month"), right("MWh"))
-	for i, x := range o.MonthlyMWh {
-		t.add(txt(m.Categories[i]), right(v.lang.Amount(rough(x))))
-	}
-	return (&plot{ID: "months", Title: v.t("opportunity.months"), Caption: v.t("opportunity.months_caption"), Table: t}).draw(m)
 }

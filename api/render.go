@@ -113,6 +113,7 @@ var places = []struct {
 	{"nav.synergies", "/synergies", access.SeeProgramme},
 	{"nav.opportunities", "/opportunities", access.SeeOpportunities},
 	{"nav.contacts", "/contacts", access.SeeContacts},
+	{"nav.heat", "/heat", access.SeeOpportunities},
 	{"nav.companies", "/companies", access.SeeProgramme},
 	{"nav.gateways", "/gateways", access.SeeMeters},
 	{"nav.indicators", "/indicators", access.SeeIndicators},

@@ -42,6 +42,8 @@ var routes = []route{
 	{method: "POST", path: "/synergies/:synergy/events/:event", action: access.ApprovePlan, subject: theSynergy, answer: decideEvent},
 	{method: "GET", path: "/opportunities", action: access.SeeOpportunities, answer: showOpportunities},
 	{method: "GET", path: "/opportunities/:opportunity", action: access.SeeOpportunities, subject: theOpportunitysCompany, answer: showOpportunity},
+	{method: "GET", path: "/heat", action: access.SeeOpportunities, answer: showHeat},
+	{method: "POST", path: "/heat/proposals/:proposal", action: access.DecideHeat, subject: theProposalsCompany, answer: decideProposal},
 
 	{method: "GET", path: "/contacts", action: access.SeeContacts, answer: showContacts},
 	{method: "POST", path: "/contacts", action: access.StartContact, answer: startContact},
@@ -161,4 +163,9 @@ func theMetersCompany(v *visit) (string, bool, error) {
 func theOpportunitysCompany(v *visit) (string, bool, error) {
 	o, ok, err := v.opportunity(v.Param("opportunity"))
 	return o.Company, ok && o.Company != "", err
+}
+
+func theProposalsCompany(v *visit) (string, bool, error) {
+	p, ok, err := v.proposal(v.Param("proposal"))
+	return p.Company, ok, err
 }

@@ -30,6 +30,7 @@ var rights = map[string]string{
 	"/opportunities/huilerie-sans-accord": "v 404",
 	"/contacts":                           "cav 403",
 	"/contacts/none":                      " 404",
+	"/heat":                               "cav 403",
 	"/gateways":                           "icav 403",
 	"/gateways/gw-laiterie":               "icav 404",
 	"/gateways/gw-laiterie/live":          "icav 404",
@@ -67,7 +68,7 @@ var initials = map[access.Role]string{access.Installer: "i", access.Company: "c"
 
 // elsewhere are routes that tests of their own ask: they need a report or a
 // period, or change who is signed in.
-var elsewhere = []string{"/", "/healthz", "/metrics", "/assets/*", "/sign-in", "/sign-out", "/reports/:quarter/:file", "/dossiers/:quarter",
+var elsewhere = []string{"/", "/healthz", "/metrics", "/assets/*", "/sign-in", "/sign-out", "/reports/:quarter/:file", "/dossiers/:quarter", "/heat/proposals/:proposal",
 	"/synergies/:synergy/events/:event", "/contacts/:contact/answer", "/contacts/:contact/synergy",
 	"/api/v1/openapi.yaml", "/api/v1/series/:meter/:quantity/points"}
 

@@ -81,8 +81,8 @@ func (r *Registry) HeatProposals(ctx context.Context) ([]Proposal, error) {
 	return all, wrap(err, "heat proposals")
 }
 
-// maxReason bounds what is said of a decision, in bytes.
-const maxReason = 2000
+// maxReason bounds what is said of a decision, in bytes: 2,000 characters.
+const maxReason = 8000
 
 // DecideHeatProposal accepts or refuses a proposal, or puts it back to be
 // confirmed; who gives the e-mail of the person, reason why. An accepted one

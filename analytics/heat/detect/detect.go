@@ -164,7 +164,7 @@ func (f *finder) look(o *object) error {
 		return f.heatMeter(o)
 	case o.vars["P"] != "" && o.is(compressorWords...):
 		return f.propose(o, Power, heat.Card{Kind: "oil_injected_compressor", Type: "oil-injected compressor", Signals: []string{o.vars["P"]}, Rule: "Q=0.72*P", THot: "75", TCold: "45"},
-			metering.Text{FR: "puissance d'un compresseur : 72 % repartent par l'huile", EN: "power of a compressor: 72 % leave with the oil"})
+			metering.Text{FR: "puissance d'un compresseur : 72 % repartent par l'huile", EN: "power of a compressor: 72% leave with the oil"})
 	case o.vars["P"] != "" && o.is(serverWords...) && !f.known[o.site]: // else the same heat would be counted twice
 		return f.propose(o, Power, heat.Card{Kind: "data_centre", Type: "data centre", Signals: []string{o.vars["P"]}, Rule: "Q=P", THot: "30", TCold: "24"},
 			metering.Text{FR: "l'électricité des serveurs devient de la chaleur", EN: "the servers' electricity becomes heat"})
@@ -334,7 +334,7 @@ func (f *finder) company() {
 		if night > 0.7*day && day > 0 {
 			x.Also = append(x.Also, metering.Text{
 				FR: fmt.Sprintf("talon : les nuits et fins de semaine à %.0f %% des heures de travail", 100*night/day),
-				EN: fmt.Sprintf("base load: nights and week-ends at %.0f %% of working hours", 100*night/day)})
+				EN: fmt.Sprintf("base load: nights and week-ends at %.0f%% of working hours", 100*night/day)})
 		}
 		if f.o.OwnSiteOnly {
 			continue

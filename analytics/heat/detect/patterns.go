@@ -105,7 +105,7 @@ func (f *finder) hotGas(o *object) error {
 		c.Kind, c.Type, c.TCold, c.DTContribution = "kiln_exhaust", "kiln exhaust", "30", 7.5
 		c.Rule = given + "Q=0.55*" + power + " if T>50 else 0"
 		return f.propose(o, Exhaust, c, metering.Text{
-			FR: fmt.Sprintf("de l'air humide sort à %.0f °C quand le gaz brûle ; 55 %% de l'énergie part avec lui", hot), EN: fmt.Sprintf("moist air leaves at %.0f °C while gas burns; 55 %% of the energy goes with it", hot)})
+			FR: fmt.Sprintf("de l'air humide sort à %.0f °C quand le gaz brûle ; 55 %% de l'énergie part avec lui", hot), EN: fmt.Sprintf("moist air leaves at %.0f °C while gas burns; 55%% of the energy goes with it", hot)})
 	}
 	return nil
 }
