@@ -56,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/influxdata/":                {"series/influx"},
 	"github.com/veraison/go-cose":           {"batch"},
 	"github.com/fxamacker/cbor":             {"batch"},
+	"filippo.io/edwards25519":               {"batch/knownkey"},
 	"golang.org/x/mod":                      {"ledger"},
 	"golang.org/x/crypto/argon2":            {"registry/accounts"},
 	"github.com/spf13/cobra":                {"cmd"},

@@ -4,9 +4,11 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/veraison/go-cose"
 	"pgregory.net/rapid"
 
 	"github.com/thermie/thermie/metering"
@@ -116,20 +118,61 @@ func TestRoundTripAnyNumber(t *testing.T) {
 	})
 }
 
-func TestReceipt(t *testing.T) {
-	r := Receipt{Gateway: "gw-1", Number: 3, Batch: HashOf([]byte("x")), Index: 99}
-	sealed, err := SealReceipt(r, testKey)
-	require.NoError(t, err)
-	got, err := OpenReceipt(sealed, testKey.Public().(ed25519.PublicKey))
-	require.NoError(t, err)
-	require.Equal(t, r, got)
-	sealed[len(sealed)/2] ^= 1
-	_, err = OpenReceipt(sealed, testKey.Public().(ed25519.PublicKey))
+func TestReceipts(t *testing.T) {
+	public := testKey.Public().(ed25519.PublicKey)
+	var many []Receipt
+	for i := range MaxReceipts {
+		many = append(many, Receipt{Gateway: strings.Repeat("g", 64), Number: 1 << 62, Batch: HashOf([]byte{byte(i)}), Index: 1 << 62, Rejected: strings.Repeat("é", 250)})
+	}
+	for _, want := range [][]Receipt{
+		{{Gateway: "gw-1", Number: 3, Batch: HashOf([]byte("x")), Index: 99}},
+		{{Gateway: "gw-1", Number: 3, Batch: HashOf([]byte("x")), Index: 99}, {Gateway: "gw-1", Number: 4, Batch: HashOf([]byte("y")), Rejected: "why"}},
+		many,
+	} {
+		sealed, err := SealReceipts(want, testKey)
+		require.NoError(t, err)
+		require.Less(t, len(sealed), MaxBytes)
+		got, err := OpenReceipts(sealed, public)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		sealed[len(sealed)/2] ^= 1
+		_, err = OpenReceipts(sealed, public)
+		require.Error(t, err)
+	}
+	_, err := SealReceipts(nil, testKey)
+	require.Error(t, err)
+	_, err = SealReceipts(append(many, many[0]), testKey)
 	require.Error(t, err)
 	b, err := Seal(sample(), testKey)
 	require.NoError(t, err)
-	_, err = OpenReceipt(b, testKey.Public().(ed25519.PublicKey))
+	_, err = OpenReceipts(b, public)
 	require.ErrorIs(t, err, ErrFormat, "a batch is no receipt")
+}
+
+// One receipt alone has the form that every gateway reads.
+func TestSingleReceipt(t *testing.T) {
+	want := Receipt{Gateway: "gw-1", Number: 3, Batch: HashOf([]byte("x")), Index: 99}
+	sealed, err := SealReceipts([]Receipt{want}, testKey)
+	require.NoError(t, err)
+	var msg cose.Sign1Message
+	require.NoError(t, msg.UnmarshalCBOR(sealed))
+	require.Equal(t, "application/vnd.thermie.receipt+cbor", msg.Headers.Protected[cose.HeaderLabelContentType])
+	var got Receipt
+	require.NoError(t, decMode.Unmarshal(msg.Payload, &got))
+	require.Equal(t, want, got)
+}
+
+func FuzzOpenReceipts(f *testing.F) {
+	one := Receipt{Gateway: "gw-1", Number: 3, Batch: HashOf([]byte("x")), Index: 99}
+	for _, all := range [][]Receipt{{one}, {one, one}} {
+		sealed, err := SealReceipts(all, testKey)
+		require.NoError(f, err)
+		f.Add(sealed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, err := OpenReceipts(b, testKey.Public().(ed25519.PublicKey))
+		require.Equal(t, err == nil, len(all) > 0)
+	})
 }
 
 func TestTopics(t *testing.T) {

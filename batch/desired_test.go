@@ -23,7 +23,7 @@ func TestDesired(t *testing.T) {
 		_, err := OpenDesired(changed, public)
 		require.Error(t, err, "byte %d", i)
 	}
-	receipt, err := SealReceipt(Receipt{Gateway: "gw-1", Number: 7}, key)
+	receipt, err := SealReceipts([]Receipt{{Gateway: "gw-1", Number: 7}}, key)
 	require.NoError(t, err)
 	_, err = OpenDesired(receipt, public)
 	require.ErrorIs(t, err, ErrFormat, "a receipt of the same key is no configuration")

@@ -91,7 +91,7 @@ func (in *ingest) take(conn *mqtt.Conn, m mqtt.Message) {
 	}
 	h := batch.HashOf(m.Payload)
 	in.batches[b.Number], in.hashes[b.Number] = b, h
-	sealed, err := batch.SealReceipt(batch.Receipt{Gateway: b.Gateway, Number: b.Number, Batch: h}, ingestKey)
+	sealed, err := batch.SealReceipts([]batch.Receipt{{Gateway: b.Gateway, Number: b.Number, Batch: h}}, ingestKey)
 	if err != nil {
 		in.errs = append(in.errs, err)
 		return

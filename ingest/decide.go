@@ -12,20 +12,32 @@ import (
 	"github.com/thermie/thermie/mqtt"
 )
 
-// commit settles a group and hands all of its batches on to the publishers.
+// commit settles a group and hands its batches on to the publishers, those of one
+// gateway together.
 func (p *pipeline) commit(ctx context.Context, group []*item) error {
 	settle := p.settle
 	if p.owner != nil {
 		settle = p.handOver
 	}
-	return settle(ctx, group, func(it *item, receipt bool) {
+	var gateways []string
+	receipts := make(map[string][]*item)
+	err := settle(ctx, group, func(it *item, receipt bool) {
 		p.acks <- it
 		if !receipt {
 			it.finish(ctx.Err() == nil)
 			return
 		}
-		p.receipts <- it
+		if len(receipts[it.gateway]) == 0 {
+			gateways = append(gateways, it.gateway)
+		}
+		receipts[it.gateway] = append(receipts[it.gateway], it)
 	})
+	for _, g := range gateways {
+		for some := range slices.Chunk(receipts[g], batch.MaxReceipts) {
+			p.receipts <- some
+		}
+	}
+	return err
 }
 
 // settle places a group's batches in their chains, appends those that fit and

@@ -234,11 +234,13 @@ func (b *bench) begin() {
 				return err
 			}
 		}
-		r, err := batch.OpenReceipt(payload, ingestKey.Public().(ed25519.PublicKey))
+		all, err := batch.OpenReceipts(payload, ingestKey.Public().(ed25519.PublicKey))
 		if err != nil || retained {
 			panic(fmt.Sprint("bad receipt: ", err))
 		}
-		b.receipts <- sent{topic, r}
+		for _, r := range all {
+			b.receipts <- sent{topic, r}
+		}
 		return nil
 	})
 }

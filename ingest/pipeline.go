@@ -18,8 +18,13 @@ import (
 // groupItems bounds what is appended to the ledger at once.
 const groupItems = 256
 
-// roundItems bounds what a worker verifies at once.
-const roundItems = 32
+// A worker verifies up to roundItems at once, and waits up to gather for them: what
+// is verified together asks once for each key, shares one fsync of the ledger, and
+// its receipts one signature and one message.
+const (
+	roundItems = 32
+	gather     = 2 * time.Millisecond
+)
 
 // publishers is how many receipts are published at the same time: each waits
 // for the broker, some 60 ms when the connection is full of batches.
@@ -30,19 +35,20 @@ const publishers = 128
 // again, places them in their chains and appends them in groups; publishers
 // send the receipts and acknowledge.
 type pipeline struct {
-	o       Options
-	alarms  *alarms
-	workers int
-	write   func(ctx context.Context, leaves [][]byte) ([]ledger.Appended, error) // the ledger's AppendAll, but in tests
-	done    atomic.Uint64                                                         // batches that the broker may forget
-	owner   *rpc.Client                                                           // of the ledger, when that is another process
+	o        Options
+	alarms   *alarms
+	workers  int
+	verifier *batch.Verifier
+	write    func(ctx context.Context, leaves [][]byte) ([]ledger.Appended, error) // the ledger's AppendAll, but in tests
+	done     atomic.Uint64                                                         // batches that the broker may forget
+	owner    *rpc.Client                                                           // of the ledger, when that is another process
 
 	settling sync.Mutex // held while a group is settled; guards gaps
 	gaps     map[string]gapWatch
 
 	// Of the session that runs.
 	work, queue chan *item
-	receipts    chan *item
+	receipts    chan []*item  // of one gateway, to be sent under one signature
 	acks        chan *item    // in the order of arrival
 	slots       chan struct{} // one for each item under way
 	publish     func(ctx context.Context, topic string, retained bool, payload []byte) error
@@ -71,7 +77,7 @@ func (it *item) finish(settled bool) {
 }
 
 func newPipeline(o Options, workers int) *pipeline {
-	p := &pipeline{o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), workers: max(workers, 1), gaps: make(map[string]gapWatch)}
+	p := &pipeline{o: o, alarms: newAlarms(o.Alarm, o.Now, o.Lasting), workers: max(workers, 1), verifier: batch.NewVerifier(), gaps: make(map[string]gapWatch)}
 	if o.Ledger != nil {
 		p.write = o.Ledger.AppendAll
 	}
@@ -83,7 +89,7 @@ func newPipeline(o Options, workers int) *pipeline {
 func (p *pipeline) start(ctx context.Context, fail func(error), publish func(context.Context, string, bool, []byte) error) <-chan struct{} {
 	p.publish = publish
 	p.work, p.queue = make(chan *item, p.o.Window), make(chan *item, p.o.Window)
-	p.receipts, p.acks = make(chan *item, p.o.Window), make(chan *item, p.o.Window)
+	p.receipts, p.acks = make(chan []*item, p.o.Window), make(chan *item, p.o.Window)
 	p.slots = make(chan struct{}, p.o.Window)
 	var wg sync.WaitGroup
 	for range p.workers {
@@ -188,23 +194,27 @@ func (p *pipeline) verifyLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		round = p.more(round, min(len(p.work)/p.workers, roundItems))
+		round = p.more(ctx, round)
 		keys := onceEach(p.o.Keys)
 		for i, it := range round {
-			it.verified = verify(it.payload, it.gateway, keys, p.o.Now())
+			it.verified = verify(p.verifier, it.payload, it.gateway, keys, p.o.Now())
 			close(it.checked)
 			round[i] = nil
 		}
 	}
 }
 
-// more takes up to n items that wait to be verified.
-func (p *pipeline) more(round []*item, n int) []*item {
-	for range n {
+// more fills a round with items that wait to be verified or come soon.
+func (p *pipeline) more(ctx context.Context, round []*item) []*item {
+	soon := time.NewTimer(gather)
+	defer soon.Stop()
+	for len(round) < roundItems {
 		select {
 		case it := <-p.work:
 			round = append(round, it)
-		default:
+		case <-soon.C:
+			return round
+		case <-ctx.Done():
 			return round
 		}
 	}
@@ -223,6 +233,9 @@ func (p *pipeline) appendLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		if !p.decided(ctx, group[0]) { // meanwhile, others come
+			return nil
+		}
 	more:
 		for len(group) < groupItems {
 			select {
@@ -232,7 +245,7 @@ func (p *pipeline) appendLoop(ctx context.Context) error {
 				break more
 			}
 		}
-		for _, it := range group {
+		for _, it := range group[1:] {
 			if !p.decided(ctx, it) {
 				return nil
 			}
@@ -260,7 +273,7 @@ func (p *pipeline) decided(ctx context.Context, it *item) bool {
 		if !sleep(ctx, wait.Next()) {
 			return false
 		}
-		it.verified = verify(it.payload, it.gateway, p.o.Keys, p.o.Now())
+		it.verified = verify(p.verifier, it.payload, it.gateway, p.o.Keys, p.o.Now())
 	}
 	return true
 }
@@ -281,12 +294,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (p *pipeline) receiptLoop(ctx context.Context) {
 	for {
 		select {
-		case it := <-p.receipts:
-			err := p.send(ctx, it)
+		case some := <-p.receipts:
+			err := p.send(ctx, some)
 			if err != nil {
-				p.o.Log.Debug("ingest: receipt not sent, the batch will come again", "gateway", it.gateway, "number", it.receipt.Number, "error", err)
+				p.o.Log.Debug("ingest: receipt not sent, the batch will come again", "gateway", some[0].gateway, "number", some[0].receipt.Number, "error", err)
 			}
-			it.finish(err == nil)
+			for _, it := range some {
+				it.finish(err == nil)
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -317,12 +332,16 @@ func (p *pipeline) ackLoop(ctx context.Context) {
 	}
 }
 
-func (p *pipeline) send(ctx context.Context, it *item) error {
-	sealed, err := batch.SealReceipt(it.receipt, p.o.Key)
+func (p *pipeline) send(ctx context.Context, some []*item) error {
+	receipts := make([]batch.Receipt, len(some))
+	for i, it := range some {
+		receipts[i] = it.receipt
+	}
+	sealed, err := batch.SealReceipts(receipts, p.o.Key)
 	if err != nil {
 		return err
 	}
-	return p.publish(ctx, batch.Topic(p.o.Territory, it.gateway, batch.TopicReceipt), false, sealed)
+	return p.publish(ctx, batch.Topic(p.o.Territory, some[0].gateway, batch.TopicReceipt), false, sealed)
 }
 
 // tickLoop brings replays in and saves the chains now and then.

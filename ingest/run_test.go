@@ -54,7 +54,8 @@ func receipts(t testing.TB, c *mqtt.Conn, gateway string) <-chan batch.Receipt {
 	t.Helper()
 	out := make(chan batch.Receipt, 100_000)
 	require.NoError(t, c.Subscribe(ctx, []string{batch.Topic(testTerritory, gateway, batch.TopicReceipt)}, func(m mqtt.Message) {
-		if r, err := batch.OpenReceipt(m.Payload, ingestKey.Public().(ed25519.PublicKey)); err == nil {
+		all, _ := batch.OpenReceipts(m.Payload, ingestKey.Public().(ed25519.PublicKey))
+		for _, r := range all {
 			out <- r
 		}
 		m.Ack()

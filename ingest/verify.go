@@ -59,9 +59,9 @@ func onceEach(keys batch.Keys) batch.Keys {
 }
 
 // verify checks all of a batch that needs no knowledge of other batches.
-func verify(payload []byte, gateway string, keys batch.Keys, now time.Time) (v verified) {
+func verify(verifier *batch.Verifier, payload []byte, gateway string, keys batch.Keys, now time.Time) (v verified) {
 	v.hash = batch.HashOf(payload)
-	b, newest, err := batch.Verify(payload, keys)
+	b, newest, err := verifier.Verify(payload, keys)
 	if err != nil {
 		if head, herr := batch.Head(payload); herr == nil {
 			v.head = *head
@@ -80,7 +80,7 @@ func verify(payload []byte, gateway string, keys batch.Keys, now time.Time) (v v
 	return v
 }
 
-// judge says what an error of batch.Verify means.
+// judge says what an error of batch.Verifier means.
 func judge(err error) (*refusal, error) {
 	switch {
 	case errors.Is(err, ErrTryLater):

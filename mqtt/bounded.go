@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -23,10 +25,73 @@ type bounded struct {
 	left   int // bytes of the packet's body still to come
 	header int // bytes of the fixed header seen; 0 between packets
 	size   int
+
+	writing sync.Mutex
+	held    []byte // acknowledgements that wait for company
+	flush   *time.Timer
 }
 
 func newBounded(ctx context.Context, conn net.Conn) *bounded {
-	return &bounded{Conn: conn, in: bufio.NewReaderSize(conn, 16<<10), release: context.AfterFunc(ctx, func() { conn.Close() })}
+	b := &bounded{Conn: conn, in: bufio.NewReaderSize(conn, 16<<10), release: context.AfterFunc(ctx, func() { conn.Close() })}
+	b.flush = time.AfterFunc(time.Hour, b.flushHeld)
+	b.flush.Stop()
+	return b
+}
+
+// Acknowledgements are four bytes each, and hundreds are ready at once: held for
+// up to ackDelay, or until heldBytes, they share a record of TLS and a system
+// call. Whatever else is written takes them along.
+const (
+	ackDelay  = time.Millisecond
+	heldBytes = 1024
+)
+
+// isPuback says that p is one whole acknowledgement (MQTT 3.1.1 section 3.4).
+func isPuback(p []byte) bool { return len(p) == 4 && p[0] == 0x40 && p[1] == 2 }
+
+// Write writes a packet, or holds it for a moment when it is an acknowledgement.
+func (b *bounded) Write(p []byte) (int, error) {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	if isPuback(p) && len(b.held) < heldBytes {
+		if len(b.held) == 0 {
+			b.flush.Reset(ackDelay)
+		}
+		b.held = append(b.held, p...)
+		return len(p), nil
+	}
+	if len(b.held) == 0 {
+		return b.Conn.Write(p)
+	}
+	b.flush.Stop()
+	b.held = append(b.held, p...)
+	_, err := b.Conn.Write(b.held)
+	b.held = b.held[:0]
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// flushHeld writes the acknowledgements that nothing took along. When that fails
+// the connection is closed, as paho would: what is not acknowledged comes again.
+func (b *bounded) flushHeld() {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	if len(b.held) == 0 {
+		return
+	}
+	_, err := b.Conn.Write(b.held)
+	b.held = b.held[:0]
+	if err != nil {
+		b.Conn.Close()
+	}
+}
+
+// Close closes the connection; acknowledgements that are still held are lost with it.
+func (b *bounded) Close() error {
+	b.flush.Stop()
+	return b.Conn.Close()
 }
 
 func (b *bounded) Read(p []byte) (int, error) {

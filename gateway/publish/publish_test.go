@@ -113,7 +113,7 @@ func (in *ingest) take(m mqtt.Message) {
 }
 
 func (in *ingest) receipt(number uint64, h batch.Hash, key ed25519.PrivateKey) {
-	sealed, err := batch.SealReceipt(batch.Receipt{Gateway: "gw.1", Number: number, Batch: h}, key)
+	sealed, err := batch.SealReceipts([]batch.Receipt{{Gateway: "gw.1", Number: number, Batch: h}}, key)
 	if err != nil {
 		in.t.Error(err)
 		return
@@ -318,7 +318,7 @@ func TestBadReceipts(t *testing.T) {
 func TestRejectedIsLetGo(t *testing.T) {
 	s := startBroker(t, t.TempDir(), "127.0.0.1:0")
 	startIngest(t, s.URL(), func(in *ingest, b *batch.Batch, h batch.Hash) {
-		sealed, err := batch.SealReceipt(batch.Receipt{Gateway: "gw.1", Number: b.Number, Batch: h, Rejected: "not enrolled"}, ingestKey)
+		sealed, err := batch.SealReceipts([]batch.Receipt{{Gateway: "gw.1", Number: b.Number, Batch: h, Rejected: "not enrolled"}}, ingestKey)
 		if err != nil {
 			in.t.Error(err)
 		}

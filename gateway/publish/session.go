@@ -238,7 +238,7 @@ func (s *session) nudge() {
 // received takes a message by its topic.
 func (s *session) received(m mqtt.Message) {
 	if m.Topic != s.o.topic(batch.TopicConfig) {
-		s.receipt(m)
+		s.receipts(m)
 		return
 	}
 	defer m.Ack()
@@ -250,35 +250,47 @@ func (s *session) received(m mqtt.Message) {
 	s.nudge()
 }
 
-// receipt takes one of ingest's receipts.
-func (s *session) receipt(m mqtt.Message) {
+// receipts takes ingest's receipts, one or several under one signature.
+func (s *session) receipts(m mqtt.Message) {
 	defer m.Ack()
-	r, err := batch.OpenReceipt(m.Payload, s.o.IngestKey)
-	if err == nil {
-		err = s.o.Outbox.Delivered(r)
-	}
+	all, err := batch.OpenReceipts(m.Payload, s.o.IngestKey)
 	if err != nil {
-		if !errors.Is(err, outbox.ErrClosed) {
-			s.o.Stats.BadReceipts.Add(1)
-			s.o.Log.Error("publish: receipt not taken", "gateway", s.o.Gateway, "error", err)
+		s.notTaken(err)
+	}
+	for _, r := range all {
+		if err := s.o.Outbox.Delivered(r); err != nil {
+			s.notTaken(err)
+			continue
 		}
+		s.delivered(r)
+	}
+	s.nudge()
+}
+
+func (s *session) notTaken(err error) {
+	if !errors.Is(err, outbox.ErrClosed) {
+		s.o.Stats.BadReceipts.Add(1)
+		s.o.Log.Error("publish: receipt not taken", "gateway", s.o.Gateway, "error", err)
+	}
+}
+
+func (s *session) delivered(r batch.Receipt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered, s.probes = s.o.Now(), 0
+	it := s.waiting[r.Number]
+	if it == nil {
 		return
 	}
-	s.mu.Lock()
-	s.answered, s.probes = s.o.Now(), 0
-	if it := s.waiting[r.Number]; it != nil {
-		delete(s.waiting, r.Number)
-		if it.sent.After(s.latestAnswer) {
-			s.latestAnswer = it.sent
-		}
-		s.o.Stats.Receipts.Add(1)
-		if r.Rejected != "" {
-			s.o.Stats.Rejected.Add(1)
-			s.o.Log.Warn("publish: batch put in quarantine by ingest", "gateway", s.o.Gateway, "number", r.Number, "reason", r.Rejected)
-		}
+	delete(s.waiting, r.Number)
+	if it.sent.After(s.latestAnswer) {
+		s.latestAnswer = it.sent
 	}
-	s.mu.Unlock()
-	s.nudge()
+	s.o.Stats.Receipts.Add(1)
+	if r.Rejected != "" {
+		s.o.Stats.Rejected.Add(1)
+		s.o.Log.Warn("publish: batch put in quarantine by ingest", "gateway", s.o.Gateway, "number", r.Number, "reason", r.Rejected)
+	}
 }
 
 // overdue decides what is sent again for want of a receipt. What ingest passed
