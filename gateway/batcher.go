@@ -67,7 +67,15 @@ type emission struct {
 
 // sameSeries says whether both are readings of the same series in the same order.
 func sameSeries(a, b []metering.Reading) bool {
-	return slices.EqualFunc(a, b, func(x, y metering.Reading) bool { return x.Series == y.Series })
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Series != b[i].Series {
+			return false
+		}
+	}
+	return true
 }
 
 func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *slog.Logger) *batcher {
@@ -75,8 +83,8 @@ func newBatcher(box putter, interval time.Duration, clock *watchedClock, log *sl
 		latest: map[metering.SeriesID][]emission{}, state: clock.system(), closedAt: clock.last}
 }
 
-// add takes readings, which are not changed afterwards; it does not block. When
-// memory is full the oldest go.
+// add takes a copy of readings; it does not block. When memory is full the oldest
+// go.
 func (b *batcher) add(readings []metering.Reading) {
 	if len(readings) == 0 {
 		return
@@ -88,11 +96,11 @@ func (b *batcher) add(readings []metering.Reading) {
 	first := readings[0].Series
 	for i := range b.latest[first] {
 		if e := &b.latest[first][i]; sameSeries(e.readings, readings) {
-			e.turn, e.readings = b.turn, readings
+			e.turn, e.readings = b.turn, append(e.readings[:0], readings...)
 			return
 		}
 	}
-	b.latest[first] = append(b.latest[first], emission{b.turn, readings})
+	b.latest[first] = append(b.latest[first], emission{b.turn, slices.Clone(readings)})
 }
 
 // hold keeps readings for the next batch; the caller holds the lock.

@@ -49,8 +49,10 @@ type Bus struct {
 
 // Options complete a worker. The zero Options drop the readings.
 type Options struct {
-	Emit func([]metering.Reading) // called from the worker, must not block
-	Now  func() time.Time         // nil: time.Now
+	// Emit takes readings. It is called from the worker, must not block, and may
+	// not keep the slice: the worker uses it again.
+	Emit func([]metering.Reading)
+	Now  func() time.Time // nil: time.Now
 	Log  *slog.Logger
 }
 
@@ -96,6 +98,7 @@ type device struct {
 	read    time.Time // when its last readings were made
 	prime   time.Time // when a device that answers one question late is asked beforehand
 	running *job
+	room    []metering.Reading // for those of the next job
 }
 
 // New makes the worker of a bus. It opens nothing; the error of a bad

@@ -96,6 +96,9 @@ func (w *Worker) step(ctx context.Context, j *job) {
 		j.answers++
 		d.measure(w.endpoint, latency, r.Words)
 		delete(d.silentCuts, r.Span)
+		if j.got == nil {
+			j.got = make(blocks, 0, len(j.todo))
+		}
 		j.got = append(j.got, block{r.Span, words, w.now()})
 		j.next()
 		return
@@ -194,13 +197,14 @@ func (j *job) failureOf(s profile.Span) *failure {
 	return nil
 }
 
-// readings decodes what the job got. now stands for what was not answered.
-func (j *job) readings(now time.Time) []metering.Reading {
+// readings decodes what the job got, into out's room. now stands for what was not
+// answered.
+func (j *job) readings(out []metering.Reading, now time.Time) []metering.Reading {
 	n := 0
 	for _, m := range j.members {
 		n += len(m.fields)
 	}
-	out := make([]metering.Reading, 0, n)
+	out = slices.Grow(out[:0], n)
 	for _, m := range j.members {
 		for _, f := range m.fields {
 			out = append(out, j.read(f, now))

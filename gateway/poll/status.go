@@ -133,7 +133,7 @@ func (w *Worker) check(ctx context.Context, m *member) Check {
 	now := w.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := Check{Meter: m.ID, Readings: j.readings(now), Err: j.err()}
+	c := Check{Meter: m.ID, Readings: j.readings(nil, now), Err: j.err()}
 	w.judge(j, c.Readings, now)
 	for _, part := range parts {
 		if part.fault != "" && c.Fault == "" {

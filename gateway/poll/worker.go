@@ -277,7 +277,8 @@ func (w *Worker) finish(j *job) {
 		}
 	}
 	w.mu.Lock()
-	readings := j.readings(now)
+	readings := j.readings(d.room, now)
+	d.room = readings[:0]
 	w.judge(j, readings, now)
 	w.mu.Unlock()
 	switch {
@@ -292,7 +293,8 @@ func (w *Worker) finish(j *job) {
 // absent gives the readings of a job that is not worth asking for.
 func (w *Worker) absent(j *job, now time.Time) {
 	w.mu.Lock()
-	readings := j.readings(now)
+	readings := j.readings(j.device.room, now)
+	j.device.room = readings[:0]
 	w.mu.Unlock()
 	w.emit(readings)
 }
