@@ -298,7 +298,10 @@ func (k *checker) buses(c *Config) error {
 			return k.bad(fmt.Errorf("bus %s: %s is bus %s already; two masters disturb each other: put the meters on one bus", b.ID, endpoint, other), at(key)...)
 		}
 		wires[endpoint.String()] = b.ID
-		bus := poll.Bus{ID: b.ID, Endpoint: endpoint}
+		bus := poll.Bus{ID: b.ID, Endpoint: endpoint, InFlight: b.InFlight}
+		if err := bus.CheckInFlight(); err != nil {
+			return k.bad(fmt.Errorf("bus %s: %w", b.ID, err), at("in_flight")...)
+		}
 		if len(b.Meters) == 0 && k.draft {
 			continue
 		}

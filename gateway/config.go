@@ -67,6 +67,7 @@ type Bus struct {
 	RS485    *RS485        `yaml:"rs485,omitempty"`
 	Timeout  time.Duration `yaml:"timeout,omitempty"`
 	Quiet    time.Duration `yaml:"quiet,omitempty"`
+	InFlight int           `yaml:"in_flight,omitempty"` // questions at once, tcp only; 0: as the profiles say
 	Meters   []Meter       `yaml:"meters"`
 }
 

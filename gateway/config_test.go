@@ -121,6 +121,8 @@ func TestConfigRefuses(t *testing.T) {
 		{replace("/dev/ttyUSB0", "ttyUSB0"), `gateway.yaml:21: buses[2].device: bus rtu-1: "ttyUSB0" is not the path of a serial port`},
 		{replace("parity: none", "parity: mark"), `gateway.yaml:21: buses[2].device: bus rtu-1: modbus: parity "mark"`},
 		{replace("parity: none", "address: a:1"), "gateway.yaml:22: buses[2].address: bus rtu-1: type rtu has a device, no address"},
+		{replace("parity: none", "in_flight: 2"), "gateway.yaml:22: buses[2].in_flight: bus rtu-1: type rtu is asked one question at a time"},
+		{replace("parity: none", "in_flight: 9"), "gateway.yaml:22: buses[2].in_flight: bus rtu-1: 9 is not between 1 and 8"},
 		{replace("parity: none", "timeout: 2m"), "gateway.yaml:22: buses[2].timeout: bus rtu-1: 2m0s is not between"},
 		{replace("type: rtu\n    device: /dev/ttyUSB0\n    parity: none", "type: tcp\n    address: 127.0.0.1:5020"), "gateway.yaml:21: buses[2].address: bus rtu-1: 127.0.0.1:5020 is bus tcp-1 already"},
 		{replace("id: m-2", "id: m-1"), "gateway.yaml:15: buses[1].meters[2].id: meter m-1 is there twice"},

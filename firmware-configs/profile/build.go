@@ -237,9 +237,12 @@ func ParseOrder(s string, t Type) (Order, error) {
 	return orderOf(s, t, true)
 }
 
+// mostInFlight bounds the questions at once that a profile may allow.
+const mostInFlight = 8
+
 func (b *builder) limits() error {
 	f := b.f.Limits
-	l := Limits{MaxRegisters: f.MaxRegisters, MaxGap: -1, NoBatch: f.NoBatch}
+	l := Limits{MaxRegisters: f.MaxRegisters, MaxGap: -1, NoBatch: f.NoBatch, InFlight: 1}
 	if l.MaxRegisters == 0 {
 		l.MaxRegisters = 125
 	}
@@ -249,6 +252,11 @@ func (b *builder) limits() error {
 	if f.MaxGap != nil {
 		if l.MaxGap = *f.MaxGap; l.MaxGap < 0 || l.MaxGap > 125 {
 			return faultf("limits.max_gap", "%d is not between 0 and 125", l.MaxGap)
+		}
+	}
+	if f.InFlight != nil {
+		if l.InFlight = *f.InFlight; l.InFlight < 1 || l.InFlight > mostInFlight {
+			return faultf("limits.in_flight", "%d is not between 1 and %d", l.InFlight, mostInFlight)
 		}
 	}
 	for i, h := range f.Holes {

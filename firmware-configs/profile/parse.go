@@ -60,6 +60,7 @@ type fileLimits struct {
 	MaxRegisters int         `yaml:"max_registers"`
 	MaxGap       *int        `yaml:"max_gap"`
 	NoBatch      bool        `yaml:"no_batch"`
+	InFlight     *int        `yaml:"in_flight"`
 	Holes        []fileRange `yaml:"holes"`
 	Borders      []fileCell  `yaml:"borders"`
 }

@@ -67,6 +67,7 @@ type Limits struct {
 	Functions    []int  // 3, 4
 	MaxGap       int    // registers of no field that a request may bridge; 0: none, -1: not known
 	NoBatch      bool   // every field in a request of its own
+	InFlight     int    // questions that the device's own Modbus TCP takes at once; 1 where no source says more
 	Holes        []Span // never to be read
 	Borders      []Cell // a request may begin here, not run across
 }

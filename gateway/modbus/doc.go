@@ -14,6 +14,9 @@
 //     number of bytes asked for. Answers to earlier questions of the same
 //     connection are dropped by their id; anything that cannot be explained
 //     closes the connection, and the next question dials again.
+//   - Several questions at once ([Line.ReadAll], Modbus TCP only, for devices that
+//     take it): their answers in the order asked, all of them or none, and no two
+//     of one shape in a group.
 //   - Serial framing (RTU), on a wire or over TCP, has no transaction id: an
 //     answer names neither the question nor the address. So a unit that did not
 //     answer in time is in doubt: it is not asked again until its late answer

@@ -2,7 +2,6 @@ package modbus
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -60,6 +59,7 @@ type Line struct {
 
 	mu        sync.Mutex
 	client    goburrow.Client
+	packager  goburrow.Packager
 	unit      *byte // of goburrow's packager
 	transport transport
 	ctx       context.Context // of the read under way, for Send
@@ -76,11 +76,11 @@ func New(e Endpoint) (*Line, error) {
 	case TCP:
 		packager := goburrow.NewTCPClientHandler(e.Address)
 		l.unit, l.transport = &packager.SlaveId, newTCP(e, &l.count)
-		l.client = goburrow.NewClient2(packager, l)
+		l.client, l.packager = goburrow.NewClient2(packager, l), packager
 	default:
 		packager := goburrow.NewRTUClientHandler(e.Device)
 		l.unit, l.transport = &packager.SlaveId, newSerial(e, &l.count)
-		l.client = goburrow.NewClient2(packager, l)
+		l.client, l.packager = goburrow.NewClient2(packager, l), packager
 	}
 	return l, nil
 }
@@ -100,13 +100,8 @@ func (l *Line) Read(ctx context.Context, unit byte, table profile.Table, address
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := l.await(ctx, unit); err != nil {
 		return nil, err
-	}
-	for !l.transport.settle(ctx, unit, time.Now().Add(l.endpoint.Quiet)) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 	}
 	begin := time.Now()
 	l.ctx, *l.unit = ctx, unit
@@ -128,11 +123,20 @@ func (l *Line) Read(ctx context.Context, unit byte, table profile.Table, address
 		}
 		return nil, fmt.Errorf("unit %d at %s: %w", unit, l.endpoint, err)
 	}
-	words := make([]uint16, count)
-	for i := range words {
-		words[i] = binary.BigEndian.Uint16(b[2*i:])
+	return registers(b), nil
+}
+
+// await waits until a unit may be asked.
+func (l *Line) await(ctx context.Context, unit byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return words, nil
+	for !l.transport.settle(ctx, unit, time.Now().Add(l.endpoint.Quiet)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // account counts a question by its end, and gives goburrow's errors our names.

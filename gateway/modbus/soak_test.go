@@ -55,3 +55,16 @@ func TestTenThousand(t *testing.T) {
 		})
 	}
 }
+
+// TestTenThousandTogether asks ten thousand groups of one to eight questions, and
+// as many single ones in between, of devices that go wrong in every way:
+//
+//	go test -tags soak -run TenThousandTogether -v ./gateway/modbus
+func TestTenThousandTogether(t *testing.T) {
+	right, lost, begin := 0, 0, time.Now()
+	for _, x := range swarms(t, 60, 170, 200*time.Millisecond, 300*time.Millisecond, 5, 20, 100) {
+		require.NoError(t, x.wrong)
+		right, lost = right+x.reads-x.lost, lost+x.lost
+	}
+	t.Logf("%d groups in %v: %d right, %d errors, 0 wrong", right+lost, time.Since(begin).Round(time.Second), right, lost)
+}

@@ -124,15 +124,9 @@ func (t *tcpTransport) exchange(ctx context.Context, adu []byte) ([]byte, error)
 	count := binary.BigEndian.Uint16(adu)
 	binary.BigEndian.PutUint16(adu, count*spread)
 	for {
-		reused := t.conn != nil
-		if reused && !t.open() {
-			t.close()
-			reused = false
-		}
-		if t.conn == nil {
-			if err := t.dialer.dial(ctx); err != nil {
-				return nil, err
-			}
+		reused, err := t.ready(ctx)
+		if err != nil {
+			return nil, err
 		}
 		t.last, t.asked = count, min(t.asked+1, history)
 		reply, err := t.ask(ctx, adu)
@@ -140,18 +134,40 @@ func (t *tcpTransport) exchange(ctx context.Context, adu []byte) ([]byte, error)
 			t.missed = 0
 			return reply, nil
 		}
-		if _, broke := err.(broken); broke {
-			t.close()
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if reused {
-				continue // the device closed an idle connection: a read may be asked again
-			}
-			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		if again, err := t.broke(ctx, err, reused); !again {
+			return nil, err
 		}
-		return nil, err
 	}
+}
+
+// ready sees to it that there is a connection that can be asked; reused says that
+// it is not a new one.
+func (t *tcpTransport) ready(ctx context.Context) (reused bool, err error) {
+	reused = t.conn != nil
+	if reused && !t.open() {
+		t.close()
+		reused = false
+	}
+	if t.conn == nil {
+		return false, t.dialer.dial(ctx)
+	}
+	return reused, nil
+}
+
+// broke closes a connection that failed. again says that its device closed it
+// while it was idle: a read may be asked again.
+func (t *tcpTransport) broke(ctx context.Context, err error, reused bool) (again bool, _ error) {
+	if _, is := err.(broken); !is {
+		return false, err
+	}
+	t.close()
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case reused:
+		return true, nil
+	}
+	return false, fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
 // open says whether the connection can be asked: the device may have closed it
@@ -209,25 +225,55 @@ func (t *tcpTransport) stale(n int) {
 	t.count.late.Add(1)
 }
 
-// ask sends one question and waits for its answer.
-func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
-	q, id := ask(adu, 7), binary.BigEndian.Uint16(adu)
-	now := time.Now()
-	deadline := now.Add(t.tuned.of(q.unit, t.e.Timeout))
+// prepare sets how long the next wait for a unit may take.
+func (t *tcpTransport) prepare(ctx context.Context, unit byte) (now time.Time, err error) {
+	now = time.Now()
+	deadline := now.Add(t.tuned.of(unit, t.e.Timeout))
 	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
 		deadline = at
 	}
 	if err := t.watch.over(ctx, t.conn.Conn); err != nil {
-		return nil, broken{err}
+		return now, broken{err}
 	}
 	if err := t.conn.SetReadDeadline(deadline); err != nil {
-		return nil, broken{err}
+		return now, broken{err}
 	}
 	if t.writes.Before(deadline) { // twelve bytes find room: that is looked after now and then
 		t.writes = deadline.Add(writeSlack)
 		if err := t.conn.SetWriteDeadline(t.writes); err != nil {
-			return nil, broken{err}
+			return now, broken{err}
 		}
+	}
+	return now, nil
+}
+
+// came takes the end of a read: silent when nothing came in time, an error when
+// the connection is broken.
+func (t *tcpTransport) came(ctx context.Context, got int, err error) (silent bool, _ error) {
+	t.have += got
+	if got > 0 || err == nil {
+		return false, nil
+	}
+	if !isTimeout(err) {
+		return false, broken{err}
+	}
+	if ctx.Err() != nil {
+		return true, nil
+	}
+	// What came in the last moment, or before the question, was not read yet.
+	had := t.have
+	if err := t.peek(); err != nil {
+		return false, broken{err}
+	}
+	return t.have == had, nil
+}
+
+// ask sends one question and waits for its answer.
+func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
+	q, id := ask(adu, 7), binary.BigEndian.Uint16(adu)
+	now, err := t.prepare(ctx, q.unit)
+	if err != nil {
+		return nil, err
 	}
 	defer func() {
 		if ctx.Err() != nil {
@@ -236,38 +282,27 @@ func (t *tcpTransport) ask(ctx context.Context, adu []byte) ([]byte, error) {
 	}()
 	got, err := t.conn.ask(adu, t.buf[t.have:])
 	for {
-		t.have += got
-		if got == 0 && err != nil && isTimeout(err) && ctx.Err() == nil {
-			// What came in the last moment, or before the question, was not read yet.
-			had := t.have
-			if err := t.peek(); err != nil {
-				return nil, broken{err}
-			}
-			got = t.have - had
+		if silent, err := t.came(ctx, got, err); err != nil {
+			return nil, err
+		} else if silent {
+			return nil, t.late(ctx, q.unit, id)
 		}
-		if got == 0 && err != nil {
-			if isTimeout(err) {
-				return nil, t.late(ctx, q.unit, id)
-			}
-			return nil, broken{err}
-		}
-		for {
-			v, n := judgeTCP(t.buf[:t.have], id, q, t.known)
-			if v == answer {
+		for more := true; more; {
+			switch v, n := judgeTCP(t.buf[:t.have], id, q, t.known); v {
+			case answer:
 				t.spoke = now
 				reply := t.frame[:copy(t.frame[:], t.buf[:n])]
 				t.drop(n)
 				return reply, nil
-			}
-			if v == unfinished {
-				break
-			}
-			if v != foreign {
+			case unfinished:
+				more = false
+			case foreign:
+				t.stale(n)
+			default:
 				err := t.explain(v, q)
 				t.close()
 				return nil, err
 			}
-			t.stale(n)
 		}
 		got, err = t.conn.Read(t.buf[t.have:])
 	}

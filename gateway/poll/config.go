@@ -44,6 +44,9 @@ type Sampling struct {
 type Bus struct {
 	ID       string
 	Endpoint modbus.Endpoint
+	// InFlight is how many questions a device of a Modbus TCP bus is asked at once,
+	// up to [modbus.MostTogether]; 0: as many as its profile says that it takes.
+	InFlight int
 	Meters   []Meter
 }
 
@@ -93,10 +96,13 @@ type device struct {
 	planned    time.Duration // turnaround that the plans are made for
 	tuning     tuning
 
-	fails   int       // cycles without an answer, in a row
-	probe   time.Time // before it, a device that does not answer is not asked
-	read    time.Time // when its last readings were made
-	prime   time.Time // when a device that answers one question late is asked beforehand
+	fails    int       // cycles without an answer, in a row
+	probe    time.Time // before it, a device that does not answer is not asked
+	read     time.Time // when its last readings were made
+	prime    time.Time // when a device that answers one question late is asked beforehand
+	inFlight int       // questions at once, 1: one after the other
+	oddities int       // cycles in a row in which it answered only when asked one by one
+
 	running *job
 	room    []metering.Reading // for those of the next job
 }
@@ -132,6 +138,9 @@ func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
 	if len(b.Meters) == 0 {
 		return nil, errors.New("no meters")
 	}
+	if err := b.CheckInFlight(); err != nil {
+		return nil, fmt.Errorf("in_flight: %w", err)
+	}
 	seen := map[string]bool{}
 	units := map[byte]*device{}
 	for i := range b.Meters {
@@ -147,7 +156,7 @@ func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
 		w.order = append(w.order, parts[0])
 		d := units[m.Unit]
 		if d == nil {
-			d = &device{unit: m.Unit, profile: m.Profile, plans: map[string][]Request{}, silentCuts: map[profile.Span]int{},
+			d = &device{unit: m.Unit, profile: m.Profile, inFlight: b.inFlight(m.Profile), plans: map[string][]Request{}, silentCuts: map[profile.Span]int{},
 				cost: CostOf(e, m.Profile.Timing.Turnaround), planned: m.Profile.Timing.Turnaround}
 			units[m.Unit] = d
 			w.devices = append(w.devices, d)
@@ -157,6 +166,25 @@ func newWorker(b Bus, e modbus.Endpoint, l line, o Options) (*Worker, error) {
 		}
 	}
 	return w, nil
+}
+
+// CheckInFlight refuses a number of questions at once that cannot be.
+func (b *Bus) CheckInFlight() error {
+	switch {
+	case b.InFlight < 0 || b.InFlight > modbus.MostTogether:
+		return fmt.Errorf("%d is not between 1 and %d", b.InFlight, modbus.MostTogether)
+	case b.InFlight > 1 && b.Endpoint.Type != modbus.TCP:
+		return fmt.Errorf("type %s is asked one question at a time", b.Endpoint.Type)
+	}
+	return nil
+}
+
+// inFlight is how many questions a device of the bus is asked at once.
+func (b *Bus) inFlight(p *profile.Profile) int {
+	if b.Endpoint.Type != modbus.TCP {
+		return 1
+	}
+	return cmp.Or(b.InFlight, p.Limits.InFlight, 1)
 }
 
 func (d *device) add(parts []*member) error {

@@ -33,6 +33,9 @@ type fakeLine struct {
 	// say answers a question; it may sleep.
 	say   func(a asked) ([]uint16, error)
 	quiet time.Duration // how long a unit is in doubt after a time-out
+	// group says what several questions at once come to; nil: to their answers.
+	group  func(runs []profile.Span) error
+	groups int
 
 	mu     sync.Mutex
 	doubt  map[byte]time.Time
@@ -68,6 +71,23 @@ func (f *fakeLine) Read(ctx context.Context, unit byte, table profile.Table, add
 		f.doubt[unit] = time.Now().Add(f.quiet)
 	}
 	return words, err
+}
+
+func (f *fakeLine) ReadAll(ctx context.Context, unit byte, runs []profile.Span) (all [][]uint16, err error) {
+	f.groups++
+	if f.group != nil {
+		if err := f.group(runs); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range runs {
+		words, err := f.Read(ctx, unit, r.Table, r.Address, r.Words)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, words)
+	}
+	return all, nil
 }
 
 func (f *fakeLine) Doubt(unit byte) time.Duration {
@@ -116,7 +136,7 @@ type bench struct {
 func newBench(t testing.TB, e modbus.Endpoint, say func(a asked) ([]uint16, error), meters ...Meter) *bench {
 	t.Helper()
 	b := &bench{line: &fakeLine{say: say, quiet: time.Second, doubt: map[byte]time.Time{}, tuned: map[byte]time.Duration{}}, logs: &strings.Builder{}}
-	w, err := newWorker(Bus{ID: "bus", Meters: meters}, e, b.line, Options{
+	w, err := newWorker(Bus{ID: "bus", Endpoint: e, Meters: meters}, e, b.line, Options{
 		Emit: func(r []metering.Reading) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -159,14 +179,23 @@ func (b *bench) status(t testing.TB, meter string) (fault, detail string) {
 
 // simple is a profile with n counters of two registers each, step apart.
 func simple(n, step int) *profile.Profile {
+	var at []int
+	for i := range n {
+		at = append(at, 100+i*step)
+	}
+	return simpleAt(at...)
+}
+
+// simpleAt is a profile with counters of two registers each at addresses from 100 on.
+func simpleAt(addresses ...int) *profile.Profile {
 	var s strings.Builder
 	s.WriteString("id: simple\nmaker: Nobody\nmodels: [None]\nkind: electricity\ntrust: repository\n" +
 		"sources: [{title: none, kind: repository, version: none, at: none, read: none}]\ndefaults: {table: holding}\nquantities:\n")
 	quantities := []metering.Quantity{metering.ActiveEnergyImport, metering.ActiveEnergyExport, metering.ActivePower, metering.VoltageL1,
 		metering.VoltageL2, metering.VoltageL3, metering.CurrentL1, metering.CurrentL2}
 	units := []string{"kWh", "kWh", "W", "V", "V", "V", "A", "A"}
-	for i := range n {
-		fmt.Fprintf(&s, "  - {quantity: %s, register: %d, type: u32, unit: %s}\n", quantities[i], 100+i*step, units[i])
+	for i, at := range addresses {
+		fmt.Fprintf(&s, "  - {quantity: %s, register: %d, type: u32, unit: %s}\n", quantities[i], at, units[i])
 	}
 	s.WriteString("vectors:\n  - {from: computed, registers: [{at: 100, words: [0, 7]}], gives: [{quantity: active_energy_import, number: \"7\", unit: kWh}]}\n")
 	p, err := profile.Parse("simple.yaml", []byte(s.String()))

@@ -24,6 +24,7 @@ type job struct {
 	answers int // of the device, refusals included
 	asked   int
 	took    time.Duration // for all that was asked
+	odd     error         // why several questions at once gave nothing: what is left is asked one by one
 }
 
 // block is a run of registers as read.
@@ -80,6 +81,10 @@ const maxTries = 2
 // step makes the job's next request. Afterwards the job is over when it has
 // nothing more to do.
 func (w *Worker) step(ctx context.Context, j *job) {
+	if n := j.together(); n > 1 {
+		w.stepTogether(ctx, j, n)
+		return
+	}
 	d, r := j.device, j.todo[0]
 	begin := time.Now()
 	words, err := w.line.Read(ctx, d.unit, r.Table, r.Address, r.Words)
@@ -96,11 +101,7 @@ func (w *Worker) step(ctx context.Context, j *job) {
 		j.answers++
 		d.measure(w.endpoint, latency, r.Words)
 		delete(d.silentCuts, r.Span)
-		if j.got == nil {
-			j.got = make(blocks, 0, len(j.todo))
-		}
-		j.got = append(j.got, block{r.Span, words, w.now()})
-		j.next()
+		j.keep(r.Span, words, w.now())
 		return
 	}
 	refusal, refused := errors.AsType[*modbus.Exception](err)
@@ -115,6 +116,15 @@ func (w *Worker) step(ctx context.Context, j *job) {
 	default:
 		w.silent(j, r, err)
 	}
+}
+
+// keep takes the answer to the first of todo.
+func (j *job) keep(s profile.Span, words []uint16, at time.Time) {
+	if j.got == nil {
+		j.got = make(blocks, 0, len(j.todo))
+	}
+	j.got = append(j.got, block{s, words, at})
+	j.next()
 }
 
 // refused handles an exception.

@@ -16,6 +16,7 @@ import (
 // line is what a worker needs of a [modbus.Line].
 type line interface {
 	Read(ctx context.Context, unit byte, table profile.Table, address uint16, count int) ([]uint16, error)
+	ReadAll(ctx context.Context, unit byte, runs []profile.Span) ([][]uint16, error)
 	SetTimeout(unit byte, d time.Duration)
 	Timeout(unit byte) time.Duration
 	Doubt(unit byte) time.Duration
@@ -267,6 +268,9 @@ func (w *Worker) finish(j *job) {
 	}
 	d.read = now
 	was := d.fails
+	if j.odd != nil && j.answers > 0 {
+		w.odd(d, j.odd)
+	}
 	if j.answers > 0 {
 		d.fails, d.probe = 0, time.Time{}
 	} else {
