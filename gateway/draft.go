@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 )
@@ -17,7 +18,8 @@ func LoadDraft(path string) (Config, error) { return load(path, true) }
 
 // Complete writes meters into a configuration file: those of a bus whose id is
 // there already go to it, other buses are added. Comments and all else stay. The
-// file is replaced as a whole, and only if what comes out is a good configuration.
+// file is replaced as a whole, and only if what comes out is a good configuration, or
+// a draft of one.
 func Complete(path string, buses []Bus) error {
 	text, err := readBounded(path)
 	if err != nil {
@@ -99,40 +101,71 @@ func addBus(list *yaml.Node, b Bus) error {
 }
 
 // replaceFile puts a configuration in the place of the one that is there, once it
-// is seen to be good. In a folder in which nothing may be made (/etc, for a
-// service's user) the file itself is written over.
+// is seen to be good (a draft may be). The new file has the old one's owner and
+// mode; a link stays and what it points to is replaced. Where a new file cannot
+// be made like the old one (/etc, for a service's user) the file itself is written
+// over.
 func replaceFile(path string, text []byte) error {
-	if _, err := ParseConfig(path, text); err != nil {
+	if _, err := parse(path, text, true); err != nil {
 		return err
 	}
-	info, err := os.Stat(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("configuration: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".gateway-*.yaml")
-	if errors.Is(err, fs.ErrPermission) {
-		return overwrite(path, text)
+	info, err := os.Stat(target)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(target), ".gateway-*.yaml")
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return overwrite(target, text)
 	}
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	defer os.Remove(f.Name())
+	if err := sameOwner(f, info); errors.Is(err, fs.ErrPermission) {
+		return errors.Join(f.Close(), overwrite(target, text))
+	} else if err != nil {
+		return errors.Join(fmt.Errorf("configuration: %w", err), f.Close())
+	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(f.Name(), target); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(target))
 }
 
+// sameOwner gives a file the owner of another: root must not take the
+// configuration away from the service's user.
+func sameOwner(f *os.File, like fs.FileInfo) error {
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	have, ok1 := mine.Sys().(*syscall.Stat_t)
+	want, ok2 := like.Sys().(*syscall.Stat_t)
+	if !ok1 || !ok2 || have.Uid == want.Uid && have.Gid == want.Gid {
+		return nil
+	}
+	return f.Chown(int(want.Uid), int(want.Gid))
+}
+
+// overwrite writes a file in its place. It is cut only afterwards: what is killed
+// in the middle leaves the new text or the old one, not an empty file.
 func overwrite(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	_, err = f.Write(text)
+	if err == nil {
+		err = f.Truncate(int64(len(text)))
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}

@@ -102,7 +102,7 @@ func testProfile(out io.Writer, fsys fs.FS, name string) (ok bool, err error) {
 	}
 	failures := profile.Test(p)
 	for _, f := range failures {
-		fmt.Fprintf(out, "FAIL  %v\n", f)
+		fmt.Fprintf(out, "FAIL  %s:%d: %v\n", name, profile.Line(text, f.Path), f)
 	}
 	if len(failures) > 0 {
 		return false, nil

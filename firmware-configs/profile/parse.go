@@ -293,6 +293,16 @@ func plain(n *yaml.Node) error {
 	return nil
 }
 
+// Line finds the line of a path like "vectors.0.gives.1" in a profile's file, or of
+// as much of it as there is; 1 when the text is no YAML.
+func Line(text []byte, path string) int {
+	var root yaml.Node
+	if yaml.Unmarshal(text, &root) != nil {
+		return 1
+	}
+	return lineOf(&root, path)
+}
+
 // lineOf finds the line of a path, or of as much of it as there is.
 func lineOf(n *yaml.Node, path string) int {
 	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {

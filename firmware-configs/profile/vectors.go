@@ -9,13 +9,18 @@ import (
 // Failure is a test vector that a profile does not hold.
 type Failure struct {
 	Profile  string
-	Vector   int // 0-based
+	Vector   int // 0-based; -1: none at all
 	Quantity metering.Quantity
 	Channel  int
 	What     string
+	// Path is where in the file, as "vectors.0.gives.1".
+	Path string
 }
 
 func (f Failure) String() string {
+	if f.Vector < 0 {
+		return fmt.Sprintf("profile %s, %s (channel %d): %s", f.Profile, f.Quantity, f.Channel, f.What)
+	}
 	return fmt.Sprintf("profile %s, vector %d, %s (channel %d): %s", f.Profile, f.Vector+1, f.Quantity, f.Channel, f.What)
 }
 
@@ -27,18 +32,18 @@ func Test(p *Profile) []Failure {
 	covered := map[*Field]bool{}
 	for i := range p.Vectors {
 		v := &p.Vectors[i]
-		for _, e := range v.Gives {
+		for k, e := range v.Gives {
 			f, _ := p.Field(e.Quantity, e.Channel)
 			covered[f] = true
 			if what := v.test(f, e); what != "" {
-				out = append(out, Failure{p.ID, i, e.Quantity, e.Channel, what})
+				out = append(out, Failure{p.ID, i, e.Quantity, e.Channel, what, fmt.Sprintf("vectors.%d.gives.%d", i, k)})
 			}
 		}
 	}
 	for i := range p.Fields {
 		// Inputs of a module differ by their address only: the first stands for all.
 		if f := &p.Fields[i]; !covered[f] && f.Channel <= 1 {
-			out = append(out, Failure{p.ID, len(p.Vectors), f.Quantity, f.Channel, "no vector covers it"})
+			out = append(out, Failure{p.ID, -1, f.Quantity, f.Channel, "no vector covers it", "vectors"})
 		}
 	}
 	return out

@@ -22,7 +22,6 @@ func (w *walk) detect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var found []gateway.Bus
 	empty := false
 	for _, b := range w.conf.Buses {
 		if len(b.Meters) > 0 {
@@ -41,23 +40,29 @@ func (w *walk) detect(ctx context.Context) error {
 			return err
 		}
 		if ok {
-			found = append(found, b)
+			if err := w.keep(b); err != nil {
+				return err
+			}
 		}
 	}
 	if len(w.conf.Buses) == 0 {
 		w.say("step_detect")
-		if found, err = w.newBuses(ctx, library); err != nil {
+		if err := w.newBuses(ctx, library); err != nil {
 			return err
 		}
-	}
-	if len(found) > 0 {
-		if err := gateway.Complete(w.o.Config, found); err != nil {
-			return err
-		}
-		w.say("written", w.o.Config)
 	}
 	w.conf, err = gateway.LoadConfig(w.o.Config)
 	return err
+}
+
+// keep writes the meters of a bus into the configuration as soon as they have
+// names: who is interrupted at the next bus need not name them again.
+func (w *walk) keep(b gateway.Bus) error {
+	if err := gateway.Complete(w.o.Config, []gateway.Bus{b}); err != nil {
+		return err
+	}
+	w.say("written", w.o.Config)
+	return nil
 }
 
 // settingsOf are the settings to try on a configured bus: what the file says, and
@@ -78,7 +83,7 @@ func settingsOf(b gateway.Bus) ([]modbus.Endpoint, error) {
 }
 
 // newBuses asks for buses until there are no more.
-func (w *walk) newBuses(ctx context.Context, library *profile.Library) (found []gateway.Bus, err error) {
+func (w *walk) newBuses(ctx context.Context, library *profile.Library) error {
 	w.say("no_buses")
 	if ports := scan.Ports(w.o.Dev); len(ports) > 0 {
 		w.say("ports", strings.Join(ports, ", "))
@@ -86,7 +91,7 @@ func (w *walk) newBuses(ctx context.Context, library *profile.Library) (found []
 	for n := 1; ; {
 		a, err := w.ask("ask_bus")
 		if err != nil || a == "" {
-			return found, err
+			return err
 		}
 		b := gateway.Bus{ID: fmt.Sprintf("bus-%d", n), Type: modbus.RTU, Device: a}
 		if kind, address, ok := strings.Cut(a, ":"); ok && (kind == modbus.TCP || kind == modbus.RTUOverTCP) {
@@ -102,10 +107,12 @@ func (w *walk) newBuses(ctx context.Context, library *profile.Library) (found []
 		}
 		b, ok, err := w.scan(ctx, b, settings, library)
 		if err != nil {
-			return found, err
+			return err
 		}
 		if ok {
-			found = append(found, b)
+			if err := w.keep(b); err != nil {
+				return err
+			}
 			n++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +134,26 @@ func TestCompareWithTheDisplay(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, files)
 	}
+}
+
+// Whoever is interrupted at the second bus need not name the meters of the first
+// again, and no comment is lost.
+func TestInterruptedWalk(t *testing.T) {
+	config := site + fmt.Sprintf("# the lines\nbuses:\n  - {id: one, type: tcp, address: %q} # by the door\n  - id: two # not named yet\n    type: tcp\n    address: %q\n", module(t), module(t))
+	channels := []string{"gaz-atelier", "10s", "gas_volume", "0,1 m3", "", "", ""}
+	_, said, path, err := walkThrough(t, config, "fr", append([]string{""}, channels...)...)
+	require.ErrorIs(t, err, ErrStopped, said)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, want := range []string{"id: gaz-atelier", "# the lines", "# by the door", "# not named yet"} {
+		require.Contains(t, string(text), want)
+	}
+	// The second run goes on at the second bus.
+	other := slices.Clone(channels)
+	other[0] = "gaz-hall"
+	answers := append(append([]string{""}, other...), "", "", "", "", "Zoé", "", "", "o")
+	r, said, _, err := walkThrough(t, string(text), "fr", answers...)
+	require.NoError(t, err, said)
+	require.Len(t, r.Meters, 2)
+	require.Equal(t, []string{"gaz-atelier", "gaz-hall"}, []string{r.Meters[0].ID, r.Meters[1].ID})
 }

@@ -8,7 +8,7 @@ var words = map[string]map[string]string{
 	"fr": {
 		"title": "Procès-verbal de mise en service", "yes": "o", "no": "n", "ok": "conforme", "not_ok": "à revoir", "colon": " : ", "semi": " ; ",
 		"nothing counted yet": "rien compté encore",
-		"welcome":             "Mise en service de la passerelle %s (%s).\nEntrée accepte ce qui est entre crochets. Rien n'est écrit avant la signature.\n",
+		"welcome":             "Mise en service de la passerelle %s (%s).\nEntrée accepte ce qui est entre crochets. Les compteurs trouvés sont inscrits dans la configuration ; aucun procès-verbal n'est écrit avant la signature.\n",
 		"step_enrol":          "\n1. Enrôlement\n",
 		"enrol":               "Clé publique, à transmettre à l'administrateur du serveur :\n\n    %s %s\n\nLa clé privée reste sur cet appareil.\n",
 		"clock_ok":            "Horloge : synchronisée.\n",
@@ -65,7 +65,7 @@ var words = map[string]map[string]string{
 	},
 	"en": {
 		"title": "Commissioning record", "yes": "y", "no": "n", "ok": "as it should be", "not_ok": "to be looked at", "colon": ": ", "semi": "; ",
-		"welcome":      "Commissioning of gateway %s (%s).\nEnter takes what stands in brackets. Nothing is written before the signature.\n",
+		"welcome":      "Commissioning of gateway %s (%s).\nEnter takes what stands in brackets. Meters that are found are written into the configuration; no record is written before the signature.\n",
 		"step_enrol":   "\n1. Enrolment\n",
 		"enrol":        "Public key, for the administrator of the server:\n\n    %s %s\n\nThe private key stays on this device.\n",
 		"clock_ok":     "Clock: synchronised.\n",
