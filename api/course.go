@@ -73,7 +73,7 @@ func OpenCourses(path string) (*Courses, error) {
 func (c *Courses) Keep(e *savings.Evaluation) error {
 	x := Course{Synergy: e.Plan.Synergy, PlanHash: e.Plan.Hash()}
 	for k, fit := range e.Fits {
-		x.Baselines = append(x.Baselines, Baseline{Energy: string(e.Plan.Models[k].Energy), R2: fit.R2, CVRMSE: fit.CVRMSE, Points: fit.N,
+		x.Baselines = append(x.Baselines, Baseline{Energy: string(e.Plan.Models[k].Energy), R2: fit.R2, CVRMSE: fit.CVRMSEAdj, Points: fit.N,
 			Start: e.Plan.Reporting.From.Time(), Weeks: e.BaselineWeeks(k)})
 	}
 	var err error

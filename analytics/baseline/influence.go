@@ -77,6 +77,40 @@ func (f *Fit) Influencer(base *Frame) (func(frame *Frame) ([]float64, error), er
 	}, nil
 }
 
+// ParameterInfluence says how much each parameter, in the order of [Fit.Parameters],
+// moves when the energy of a row of the baseline moves by one: the rows of
+// (JᵀWJ)⁻¹JᵀW. Rows that the fit did not use have zero.
+func (f *Fit) ParameterInfluence(base *Frame) ([][]float64, error) {
+	if f.Inverse == nil {
+		return nil, fmt.Errorf("%s has no inverse: its parameters have no influence", f.Model)
+	}
+	d, err := newDesign(&f.Spec, base)
+	if err != nil {
+		return nil, err
+	}
+	used, _, w := d.usable()
+	if len(used) != f.N {
+		return nil, fmt.Errorf("%s was made from %d rows: the given baseline has %d", f.Model, f.N, len(used))
+	}
+	columns := d.jacobian(f)
+	out := make([][]float64, len(f.Inverse))
+	for k := range out {
+		out[k] = make([]float64, base.Len())
+		for n, i := range used {
+			s := 0.0
+			for j := range columns {
+				s += float64(f.Inverse[k][j] * columns[j][i])
+			}
+			s *= weightOf(w, n)
+			if f.Spec.PerDay {
+				s /= base.days(i) // the fit is of energy per day
+			}
+			out[k][i] = s
+		}
+	}
+	return out, nil
+}
+
 // classOfHours is one class of one segment, ready to say what moves it.
 type classOfHours struct {
 	class

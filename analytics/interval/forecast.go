@@ -24,7 +24,8 @@ type Forecast struct {
 	rep       []Term
 }
 
-func phaseOf(t time.Time) float64 { return (float64(t.YearDay()) - 0.5) / 366 }
+// Phase is the place in the year of a day, 0 to 1.
+func Phase(t time.Time) float64 { return (float64(t.YearDay()) - 0.5) / 366 }
 
 // Ahead learns the noise of a fit from the frame it was made of and prepares the
 // influence on sums of predictions of another.
@@ -47,7 +48,7 @@ func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
 		if math.IsNaN(y) || math.IsNaN(fitted[i]) {
 			continue
 		}
-		term := Term{Step: index[i], Scale: scaleOf(f, base, i), Phase: phaseOf(base.Start[i])}
+		term := Term{Step: index[i], Scale: scaleOf(f, base, i), Phase: Phase(base.Start[i])}
 		s.base = append(s.base, term)
 		rows = append(rows, i)
 		res.Step = append(res.Step, term.Step)
@@ -73,7 +74,7 @@ func Ahead(f *baseline.Fit, base, rep *baseline.Frame) (*Forecast, error) {
 		if rep.Step == baseline.Period { // counted, so they follow those of the baseline
 			steps[i] += index[len(index)-1] + 1
 		}
-		s.rep = append(s.rep, Term{Step: steps[i], Scale: scaleOf(f, rep, i), Phase: phaseOf(t)})
+		s.rep = append(s.rep, Term{Step: steps[i], Scale: scaleOf(f, rep, i), Phase: Phase(t)})
 	}
 	of, err := f.Influencer(base)
 	if err != nil {
@@ -144,7 +145,7 @@ func aheadOfHours(f *baseline.Fit, base, rep *baseline.Frame, fitted []float64) 
 		for _, i := range d.rows {
 			e += base.Energy[i] - fitted[i]
 		}
-		phase := phaseOf(base.Start[d.rows[0]])
+		phase := Phase(base.Start[d.rows[0]])
 		res.Step, res.E, res.Phase = append(res.Step, step[k]), append(res.E, e*24/float64(len(d.rows))), append(res.Phase, phase)
 		s.base = append(s.base, Term{Step: step[k], Phase: phase})
 		used = append(used, d)
@@ -156,7 +157,7 @@ func aheadOfHours(f *baseline.Fit, base, rep *baseline.Frame, fitted []float64) 
 	}
 	s.Steps, s.Residuals = res.Step, res.E
 	for _, t := range rep.Start {
-		s.rep = append(s.rep, Term{Step: dayNumber(t), Phase: phaseOf(t), Scale: 1.0 / 24})
+		s.rep = append(s.rep, Term{Step: dayNumber(t), Phase: Phase(t), Scale: 1.0 / 24})
 	}
 	of, err := f.Influencer(base)
 	if err != nil {

@@ -172,8 +172,8 @@ func (p *Plan) checkModels() error {
 			return fmt.Errorf("models[%d]: energy %q: unknown or given twice", i, m.Energy)
 		case m.Step != "day" && m.Step != "week" && m.Step != "month":
 			return fmt.Errorf("models[%d]: step %q: want day, week or month", i, m.Step)
-		case m.Select != "" && m.Select != "all" && m.Select != "bic":
-			return fmt.Errorf("models[%d]: select %q: want all or bic", i, m.Select)
+		case m.Select != "" && m.Select != "all" && m.Select != "best" && m.Select != "bic":
+			return fmt.Errorf("models[%d]: select %q: want all or best", i, m.Select)
 		case len(m.Drivers) > 8:
 			return fmt.Errorf("models[%d]: %d drivers, at most 8", i, len(m.Drivers))
 		}
@@ -190,7 +190,7 @@ func (p *Plan) checkModels() error {
 
 func checkDrivers(ds []Driver) error {
 	seen := map[string]bool{}
-	searched := 0
+	searched := map[DriverKind]metering.SeriesID{}
 	for i, d := range ds {
 		if metering.CheckID(d.Name) != nil || seen[d.Name] {
 			return fmt.Errorf("drivers[%d]: name %q: want an identifier, once", i, d.Name)
@@ -200,7 +200,10 @@ func checkDrivers(ds []Driver) error {
 		switch d.Kind {
 		case DriverHeating, DriverCooling:
 			if d.BalanceC == nil {
-				searched++
+				if _, twice := searched[d.Kind]; twice {
+					return fmt.Errorf("driver %s: the balance temperature of one %s only can be searched", d.Name, d.Kind)
+				}
+				searched[d.Kind] = d.Series
 			} else if !(*d.BalanceC > -30 && *d.BalanceC < 60) {
 				return fmt.Errorf("driver %s: balance_c %v out of range", d.Name, *d.BalanceC)
 			}
@@ -230,8 +233,8 @@ func checkDrivers(ds []Driver) error {
 			return fmt.Errorf("driver %s: %s is a %v, a %s needs a %v", d.Name, d.Series, d.Series.Quantity().Kind(), d.Kind, want)
 		}
 	}
-	if searched > 2 {
-		return errors.New("drivers: at most two balance temperatures can be searched")
+	if h, c := searched[DriverHeating], searched[DriverCooling]; h != "" && c != "" && h != c {
+		return fmt.Errorf("drivers: balance temperatures of %s and %s cannot be searched together", h, c)
 	}
 	return nil
 }

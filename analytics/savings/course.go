@@ -25,37 +25,26 @@ type BaselineWeek struct {
 // run may be shorter than seven days. The interval is that of the model: its
 // coefficients and the scatter of the days (see [Fit]).
 func (e *Evaluation) BaselineWeeks(k int) []BaselineWeek {
-	m, fit := &e.Plan.Models[k], e.Fits[k]
-	days := e.siteDays(m)
-	steps := make([]int, len(days))
-	for d := range days {
-		steps[d] = stepOf(m.Step, e.grid.days[d])
-	}
-	columns, lengths := fitColumns(m, fit), stepLengths(steps)
+	f := e.Fits[k]
+	counts := func(d int) bool { return f.site[d].known && !math.IsNaN(f.y[d]) }
 	var out []BaselineWeek
 	for d := e.grid.index(e.Plan.Baseline.From.Time()); d < e.last; d += 7 {
 		end := min(d+7, e.last)
 		w := BaselineWeek{From: e.grid.days[d]}
-		gradient, weights := make([]float64, fit.P), make([]float64, end-d)
 		for i := d; i < end; i++ {
-			if !days[i].known || !days[i].driven {
-				continue
+			if counts(i) {
+				w.Days++
+				w.Actual += f.site[i].y / 1000
+				w.Adjusted += (f.y[i] + e.accepted(f.model, e.grid.days[i])) / 1000
 			}
-			x := make([]float64, len(columns))
-			for j, c := range columns {
-				x[j] = days[i].x[c]
-			}
-			base, g := fit.Predict(x)
-			for j := range gradient {
-				gradient[j] += g[j] / 1000
-			}
-			weights[i-d] = 1.0 / 1000
-			w.Days++
-			w.Actual += days[i].y / 1000
-			w.Adjusted += (base + e.accepted(m, e.grid.days[i])) / 1000
 		}
-		coef, scatter := fit.bands(gradient, steps[d:end], weights, lengths[d:end])
-		w.Half90 = math.Hypot(coef, scatter)
+		model, scatter := f.bands(d, end, func(day int) float64 {
+			if counts(day) {
+				return 1.0 / 1000
+			}
+			return 0
+		})
+		w.Half90 = math.Hypot(model, scatter)
 		out = append(out, w)
 	}
 	return out

@@ -100,41 +100,47 @@ func (e *Evaluation) normalDays(i metering.Indicator, en *entry) (expected []flo
 		return expected, known, nil
 	}
 	from, to := e.grid.index(w.Reference.From.Time()), e.grid.index(w.Reference.To.Time())
-	var points []Point
-	for d := max(from, e.first); d < to && d < e.last; d++ {
-		if en.hours[d] == 0 || en.covered[d] < minDayCover*en.hours[d] {
-			continue
-		}
-		if x, ok := e.drivers(w.Drivers, d); ok {
-			points = append(points, Point{Index: d, Y: float64(en.amount[d]) / micro, X: x, Weight: 1})
+	energy, x := make([]float64, n), make([][]float64, n)
+	good := 0
+	for d := range n {
+		v, ok := e.drivers(w.Drivers, d)
+		x[d], known[d] = v, ok
+		energy[d] = math.NaN()
+		if d >= max(from, e.first) && d < min(to, e.last) && ok && en.hours[d] > 0 && en.covered[d] >= minDayCover*en.hours[d] {
+			energy[d] = float64(en.amount[d]) / micro
+			good++
 		}
 	}
-	if len(points) < 7*minWeeks {
-		return nil, nil, fmt.Errorf("%d good days in the reference span: at least %d are needed", len(points), 7*minWeeks)
+	if good < 7*minWeeks {
+		return nil, nil, fmt.Errorf("%d good days in the reference span: at least %d are needed", good, 7*minWeeks)
 	}
-	fit, err := FitModel(w.Drivers, points, false)
+	days := frameOf(w.Drivers, e.grid.days[:n], energy, x)
+	fit, err := fitOn(days, w.Drivers, false, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	y, err := fit.Predict(days)
 	if err != nil {
 		return nil, nil, err
 	}
 	for d := range n {
-		if x, ok := e.drivers(w.Drivers, d); ok {
-			y, _ := fit.Predict(x)
-			expected[d], known[d] = max(y, 0), true
+		if known[d] {
+			expected[d] = max(y[d], 0)
 		}
 	}
 	return expected, known, nil
 }
 
 func (e *Evaluation) drivers(ds []Driver, day int) ([]float64, bool) {
-	x := make([]float64, len(ds))
+	x, all := make([]float64, len(ds)), true
 	for j := range ds {
 		v, ok := e.driver(&ds[j], day)
 		if !ok {
-			return nil, false
+			v, all = math.NaN(), false
 		}
 		x[j] = v
 	}
-	return x, true
+	return x, all
 }
 
 // weeks sums runs of seven days, whole and covered ones only.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/thermie/thermie/analytics/baseline"
 	"github.com/thermie/thermie/analytics/interval"
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
@@ -14,8 +15,7 @@ import (
 const (
 	minDayCover   = 0.5  // a baseline day needs half of its hours, as in CalTRACK 2.0
 	minBaseline   = 60   // valid days that a baseline must have
-	wantBaseline  = 330  // fewer valid days are said aloud: not all seasons are seen
-	maxCVRMSE     = 0.25 // ASHRAE Guideline 14, whole building, less than a year after
+	wholeYear     = 365  // days that a baseline should have
 	outsideShare  = 0.05 // share of reporting days outside the baseline's range that is said
 	outsideMargin = 0.10 // how far outside, as a share of the range
 )
@@ -40,24 +40,40 @@ func (e *Evaluation) models() error {
 }
 
 func (e *Evaluation) model(m *Model) error {
-	days := e.siteDays(m)
-	steps := make([]int, len(days))
-	for d := range days {
-		steps[d] = stepOf(m.Step, e.grid.days[d])
+	f := &Fit{model: m, site: e.siteDays(m)}
+	energy, x := make([]float64, len(f.site)), make([][]float64, len(f.site))
+	for d := range f.site {
+		day := &f.site[d]
+		energy[d], x[d] = day.y, day.x
+		if day.covered < minDayCover || !day.known {
+			energy[d] = math.NaN()
+		}
+		f.steps = append(f.steps, stepOf(m.Step, e.grid.days[d]))
 	}
+	f.share = stepLengths(f.steps)
+	f.days = frameOf(m.Drivers, e.grid.days[:len(f.site)], energy, x)
 	from, to := e.grid.index(e.Plan.Baseline.From.Time()), e.grid.index(e.Plan.Baseline.To.Time())
-	points, valid := baselinePoints(m, days, steps, from, to)
+	frame, valid := stepped(f.days, f.steps, m.Step, from, to)
 	if valid < minBaseline {
 		return fmt.Errorf("baseline from %s to %s has %d days with good data: at least %d are needed",
 			e.Plan.Baseline.From, e.Plan.Baseline.To, valid, minBaseline)
 	}
-	fit, err := FitModel(m.Drivers, points, m.Select == "bic")
-	if err != nil {
+	var err error
+	if f.Fit, err = fitOn(frame, m.Drivers, m.Select == "best" || m.Select == "bic", false); err != nil {
 		return err
 	}
-	e.Fits = append(e.Fits, fit)
-	e.fitNotes(m, fit, valid)
-	return e.avoided(m, fit, days, steps)
+	f.frame = frame
+	if err := f.apply(); err != nil {
+		return err
+	}
+	months := 0
+	for t := e.grid.days[e.first]; t.Before(e.grid.days[e.last]); t = nextMonth(t) {
+		months++
+	}
+	f.Gates = baseline.Gates(f.Fit, baseline.Situation{ReportingMonths: months, Share: min(float64(valid)/wholeYear, 1)})
+	e.Fits = append(e.Fits, f)
+	e.fitNotes(f, valid)
+	return e.avoided(f)
 }
 
 // stepOf numbers the data step of a day: consecutive, so that differences are
@@ -98,6 +114,9 @@ func (e *Evaluation) siteDays(m *Model) []siteDay {
 		}
 		for j := range m.Drivers {
 			x, ok := e.driver(&m.Drivers[j], d)
+			if !ok {
+				x = math.NaN()
+			}
 			days[d].x[j] = x
 			days[d].driven = days[d].driven && ok
 		}
@@ -160,53 +179,14 @@ func (e *Evaluation) driver(d *Driver, day int) (float64, bool) {
 	return sum / n, true
 }
 
-// baselinePoints makes the data points of the fit: energy and drivers per day,
-// averaged over the valid days of each step.
-func baselinePoints(m *Model, days []siteDay, steps []int, from, to int) (points []Point, valid int) {
-	for d := from; d < to; {
-		end := d
-		p := Point{Index: steps[d], X: make([]float64, len(m.Drivers))}
-		temperatures := make([][]float64, len(m.Drivers))
-		for ; end < to && steps[end] == steps[d]; end++ {
-			day := &days[end]
-			if day.covered < minDayCover || !day.known || !day.driven {
-				continue
-			}
-			p.Weight++
-			p.Y += day.y
-			for j, x := range day.x {
-				p.X[j] += x
-				if degrees(m.Drivers[j].Kind) {
-					temperatures[j] = append(temperatures[j], x)
-				}
-			}
-		}
-		length := float64(end - d)
-		d = end
-		if p.Weight == 0 || p.Weight < 0.8*length {
-			continue
-		}
-		valid += int(p.Weight)
-		p.Y /= p.Weight
-		for j := range p.X {
-			p.X[j] /= p.Weight
-		}
-		if m.Step != "day" {
-			p.Days = temperatures
-		}
-		points = append(points, p)
-	}
-	return points, valid
-}
-
 // avoided puts baseline minus actual of each reporting day into the ledger.
-func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) error {
+func (e *Evaluation) avoided(f *Fit) error {
+	m, days := f.model, f.site
 	to, prices, err := e.worth(m.Energy)
 	if err != nil {
 		return err
 	}
 	n := e.grid.n()
-	jac := make([][]float64, n)
 	weights := map[metering.Indicator][]float64{metering.EnergyAvoidedMWh: make([]float64, n)}
 	conversions := map[metering.Indicator]conversion{}
 	for _, c := range to {
@@ -215,9 +195,7 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 	if prices != nil {
 		weights[metering.MoneySavedEUR] = make([]float64, n)
 	}
-	columns := fitColumns(m, fit)
 	adjusted, masked := e.adjustments(m), 0
-	lengths := stepLengths(steps)
 	if adjusted != nil && e.Unadjusted == nil {
 		e.Unadjusted = make([]float64, n)
 	}
@@ -227,13 +205,10 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 		if !ok {
 			masked++
 		}
-		x := make([]float64, len(columns))
-		for k, c := range columns {
-			x[k] = day.x[c]
+		saved := 0.0
+		if ok {
+			saved = f.y[d] - day.y
 		}
-		base, g := fit.Predict(x)
-		jac[d] = g
-		saved := base - day.y
 		adj, adjHalf := 0.0, 0.0
 		if adjusted != nil && ok {
 			e.Unadjusted[d] += saved / 1000
@@ -270,7 +245,7 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 	}
 	for _, i := range metering.Indicators {
 		if w, used := weights[i]; used {
-			e.ledger.entry(i).models = append(e.ledger.entry(i).models, e.modelPart(fit, jac, steps, w, lengths))
+			e.ledger.entry(i).models = append(e.ledger.entry(i).models, e.modelPart(f, w))
 		}
 	}
 	if masked > 0 {
@@ -278,21 +253,8 @@ func (e *Evaluation) avoided(m *Model, fit *Fit, days []siteDay, steps []int) er
 			FR: frCount(masked, "jour", "jours") + " sans relevé de " + string(m.Energy) + " ou sans variable explicative : aucune économie comptée ces jours-là.",
 			EN: enCount(masked, "day", "days") + " without readings of " + string(m.Energy) + " or of a driver: no saving counted on them."}})
 	}
-	e.rangeNotes(m, fit, days, columns)
+	e.rangeNotes(f)
 	return nil
-}
-
-// fitColumns are the positions, in the model's drivers, of those that the fit kept.
-func fitColumns(m *Model, fit *Fit) []int {
-	var cols []int
-	for _, d := range fit.drivers {
-		for j := range m.Drivers {
-			if m.Drivers[j].Name == d.Name {
-				cols = append(cols, j)
-			}
-		}
-	}
-	return cols
 }
 
 // stepLengths is, for each day, the number of days in its step.
@@ -326,22 +288,16 @@ func (e *Evaluation) siteAccuracy(m *Model) float64 {
 
 // modelPart gives the model's band of a period. The error of the coefficients
 // is shared with other models on the same weather.
-func (e *Evaluation) modelPart(fit *Fit, jac [][]float64, steps []int, w, lengths []float64) modelPart {
+func (e *Evaluation) modelPart(f *Fit, w []float64) modelPart {
 	key := ""
-	for _, d := range fit.drivers {
-		if degrees(d.Kind) {
+	for i := range f.model.Drivers {
+		if d := &f.model.Drivers[i]; degrees(d.Kind) {
 			key = "weather:" + string(d.Series)
 			e.ledger.common[key] = true
 		}
 	}
 	return modelPart{key: key, band: func(i, j int) (coef, scatter float64) {
-		g := make([]float64, fit.P)
-		for d := i; d < j; d++ {
-			for k := range g {
-				g[k] += float64(w[d] * jac[d][k])
-			}
-		}
-		return fit.bands(g, steps[i:j], w[i:j], lengths[i:j])
+		return f.bands(i, j, func(d int) float64 { return w[d] })
 	}}
 }
 
@@ -386,42 +342,68 @@ func (e *Evaluation) adjustments(m *Model) []dayAdjustment {
 	return out
 }
 
+// memoryNote says that one baseline leaves open how long deviations last.
+func memoryNote(doubt float64) metering.Text {
+	return metering.Text{
+		FR: "La période de référence ne montre pas si les écarts du site durent des jours ou des mois : selon l'hypothèse, l'incertitude d'une année varie d'un facteur " +
+			frNumber(doubt, 1) + ". L'intervalle en tient compte ; une deuxième année de référence lèverait le doute.",
+		EN: "The baseline does not show whether deviations of the site last days or months: by what is assumed, the uncertainty of a year differs by a factor of " +
+			enNumber(doubt, 1) + ". The interval allows for it; a second year of baseline would settle it."}
+}
+
 // fitNotes says how good the baseline is where a reader should know.
-func (e *Evaluation) fitNotes(m *Model, f *Fit, valid int) {
-	if valid < wantBaseline {
-		e.notes = append(e.notes, note{text: metering.Text{
-			FR: "Période de référence courte : " + strconv.Itoa(valid) + " jours valides ; toutes les saisons ne sont pas vues.",
-			EN: "Short baseline: " + strconv.Itoa(valid) + " valid days; not every season is seen."}})
+func (e *Evaluation) fitNotes(f *Fit, valid int) {
+	if f.band.Noise.Doubt >= interval.MuchDoubt {
+		e.notes = append(e.notes, note{text: memoryNote(f.band.Noise.Doubt)})
 	}
-	if f.noise != nil && f.noise.Doubt >= interval.MuchDoubt {
-		e.notes = append(e.notes, note{text: memoryNote(f.noise.Doubt)})
-	}
-	if f.CVRMSE > maxCVRMSE {
-		e.notes = append(e.notes, note{text: metering.Text{
-			FR: "Modèle de référence dispersé : CV(RMSE) de " + frNumber(100*f.CVRMSE, 0) + " % (ASHRAE Guideline 14 : 25 % au plus).",
-			EN: "Scattered baseline model: CV(RMSE) of " + enNumber(100*f.CVRMSE, 0) + " % (ASHRAE Guideline 14: at most 25 %)."}})
+	for _, g := range f.Gates {
+		if g.Holds {
+			continue
+		}
+		switch g.Name {
+		case "coverage":
+			e.notes = append(e.notes, note{text: metering.Text{
+				FR: "Période de référence courte : " + strconv.Itoa(valid) + " jours valides ; toutes les saisons ne sont pas vues.",
+				EN: "Short baseline: " + strconv.Itoa(valid) + " valid days; not every season is seen."}})
+		case "cvrmse":
+			e.notes = append(e.notes, note{text: metering.Text{
+				FR: "Modèle de référence dispersé : CV(RMSE) de " + frNumber(100*g.Value, 0) + " % (ASHRAE Guideline 14 : " + frNumber(100*g.Limit, 0) + " % au plus).",
+				EN: "Scattered baseline model: CV(RMSE) of " + enNumber(100*g.Value, 0) + " % (ASHRAE Guideline 14: at most " + enNumber(100*g.Limit, 0) + " %)."}})
+		case "rows_per_parameter":
+			e.notes = append(e.notes, note{text: metering.Text{
+				FR: "Modèle de référence riche pour ses données : " + frNumber(g.Value, 1) + " points indépendants par paramètre (au moins " + frNumber(g.Limit, 0) + " souhaités).",
+				EN: "Baseline model rich for its data: " + enNumber(g.Value, 1) + " independent points for each parameter (at least " + enNumber(g.Limit, 0) + " are wanted)."}})
+		}
 	}
 }
 
 // rangeNotes says when drivers leave the range that the baseline saw.
-func (e *Evaluation) rangeNotes(m *Model, f *Fit, days []siteDay, columns []int) {
-	for k, d := range f.drivers {
-		if d.Kind == DriverWorkday || d.Kind == DriverClosed {
+func (e *Evaluation) rangeNotes(f *Fit) {
+	if f.model.Step != "day" {
+		return
+	}
+	for j := range f.model.Drivers {
+		d := &f.model.Drivers[j]
+		name := termName(d)
+		if heat, cool := searched(f.model.Drivers); j == heat || j == cool {
+			name = baseline.Slope
+		}
+		r, used := f.Ranges[name]
+		if !used || d.Kind == DriverWorkday || d.Kind == DriverClosed || degrees(d.Kind) && d.BalanceC != nil {
 			continue
 		}
-		r := f.Ranges[d.Name]
-		slack := outsideMargin * (r[1] - r[0])
+		slack := outsideMargin * (r.Max - r.Min)
 		out, n := 0, 0
 		for i := e.first; i < e.last; i++ {
-			if !days[i].driven {
+			if !f.site[i].driven {
 				continue
 			}
 			n++
-			if v := days[i].x[columns[k]]; v < r[0]-slack || v > r[1]+slack {
+			if v := f.site[i].x[j]; v < r.Min-slack || v > r.Max+slack {
 				out++
 			}
 		}
-		if m.Step == "day" && n > 0 && float64(out) > math.Max(1, outsideShare*float64(n)) {
+		if n > 0 && float64(out) > math.Max(1, outsideShare*float64(n)) {
 			e.notes = append(e.notes, note{text: metering.Text{
 				FR: "« " + d.Name + " » sort de la plage de la période de référence pendant " + frCount(out, "jour", "jours") + " : extrapolation.",
 				EN: "“" + d.Name + "” leaves the baseline's range on " + enCount(out, "day", "days") + ": extrapolation."}})

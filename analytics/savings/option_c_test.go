@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/thermie/thermie/analytics/baseline"
+	"github.com/thermie/thermie/analytics/indicators"
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
 )
@@ -93,7 +95,9 @@ func TestOptionCFindsTheTruth(t *testing.T) {
 		e, err := Evaluate(p, testFactors(t), d, date("2026-01-01"))
 		require.NoError(t, err, step)
 		f := e.Fits[0]
-		require.InDelta(t, 15.5, f.Search["chauffage"], 2, step)
+		balance, ok := f.Balance(baseline.HeatBalance)
+		require.True(t, ok)
+		require.InDelta(t, 15.5, balance, 2, step)
 		require.Greater(t, f.R2, 0.9, step)
 		year, _ := e.Result(metering.PeriodYear, date("2025-01-01"), date("2026-01-01")).Figure(metering.EnergyAvoidedMWh)
 		want := truth(date("2025-01-01"), date("2026-01-01")) / 1000
@@ -190,7 +194,7 @@ func TestOptionCRefusals(t *testing.T) {
 	d, _ = newMill(5, 0.1).data()
 	p.Models[0].Drivers = append(p.Models[0].Drivers, Driver{Name: "double", Kind: DriverWorkday})
 	_, err = Evaluate(p, testFactors(t), d, date("2026-01-01"))
-	require.ErrorIs(t, err, errSingular)
+	require.ErrorIs(t, err, errTogether)
 }
 
 func BenchmarkFitDaily(b *testing.B) {
@@ -201,4 +205,34 @@ func BenchmarkFitDaily(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestPlanLetsDriversCompete: with select best a driver that tells nothing stays
+// out, the losers are kept with their reasons, and balance temperatures that the plan
+// gives are not searched.
+func TestPlanLetsDriversCompete(t *testing.T) {
+	d, truth := newMill(7, 0.15).data()
+	p := millPlan(t, "day")
+	p.Models[0].Select = "best"
+	base := 5.0
+	p.Models[0].Drivers = append(p.Models[0].Drivers,
+		Driver{Name: "closed", Kind: DriverClosed, Days: []indicators.Span{{From: p.Baseline.From}}},
+		Driver{Name: "heating", Kind: DriverHeating, Series: p.Models[0].Drivers[1].Series, BalanceC: &base})
+	require.NoError(t, p.Models[0].Drivers[3].Days[0].To.UnmarshalText([]byte("2024-01-02")))
+	e, err := Evaluate(p, testFactors(t), d, date("2026-01-01"))
+	require.NoError(t, err)
+	f := e.Fits[0]
+	require.Equal(t, baseline.ThreePHeat, f.Spec.Shape)
+	require.NotContains(t, f.Spec.Drivers, "closed")
+	require.Contains(t, f.Spec.Drivers, "production")
+	require.Equal(t, 32, f.Tried)
+	named := map[string]baseline.Candidate{}
+	for _, c := range f.Candidates {
+		named[c.Name] = c
+	}
+	require.NotEmpty(t, named["3PH+production+driver-heating"].Why)
+	require.Positive(t, named["3PH+production+driver-heating"].Criterion)
+	year, _ := e.Result(metering.PeriodYear, date("2025-01-01"), date("2026-01-01")).Figure(metering.EnergyAvoidedMWh)
+	require.InDelta(t, truth(date("2025-01-01"), date("2026-01-01"))/1000, year.Amount, 2*year.Half90)
+	require.Len(t, f.Gates, 5)
 }

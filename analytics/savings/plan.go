@@ -234,8 +234,9 @@ type Model struct {
 	Step string `yaml:"step" json:"step"`
 	// Drivers are the independent variables.
 	Drivers []Driver `yaml:"drivers" json:"drivers"`
-	// Select: "all" takes every driver, "bic" the subset with the least Bayesian
-	// information criterion. Not given: all.
+	// Select: "all" takes every driver, "best" those with which the model predicts best
+	// what it has not seen ([baseline.Choose]; "bic" is the older word for it). Not
+	// given: all.
 	Select string `yaml:"select,omitempty" json:"select,omitempty"`
 }
 

@@ -61,19 +61,14 @@ const EventAlarm = "event"
 // plan, accepted adjustments taken into account. Those that an adjustment of the
 // plan names already, accepted or not, are left out.
 func (e *Evaluation) ProposedEvents(k int) []Proposed {
-	m, fit := &e.Plan.Models[k], e.Fits[k]
-	days := e.siteDays(m)
-	columns := fitColumns(m, fit)
+	f := e.Fits[k]
+	m, days := f.model, f.site
 	var line []nonroutine.Day
 	for d := e.first; d < e.last; d++ {
 		at := e.grid.days[d].In(calendar.Paris)
 		x := nonroutine.Day{Saved: math.NaN(), Baseline: math.NaN(), Weekday: int(at.Weekday()), Special: calendar.Holiday(at) != ""}
 		if day := &days[d]; day.known && day.driven && day.covered >= minDayCover {
-			v := make([]float64, len(columns))
-			for j, c := range columns {
-				v[j] = day.x[c]
-			}
-			base, _ := fit.Predict(v)
+			base := f.y[d]
 			base += e.accepted(m, e.grid.days[d])
 			x.Baseline, x.Saved = base, base-day.y
 		}

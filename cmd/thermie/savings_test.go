@@ -152,7 +152,7 @@ func TestSavingsOfAPlan(t *testing.T) {
 
 	out, err = thermie(t, "savings", "fit", "--plan", at("plan.yaml"), "--factors", at("factors.yaml"), "--data", at("readings.csv"))
 	require.NoError(t, err)
-	require.Contains(t, out, "heating, balance")
+	require.Contains(t, out, "heat_balance_c")
 
 	// The heat line claims twice what the whole mill saved: it is brought to that.
 	require.NoError(t, os.WriteFile(at("heat.yaml"), []byte(heatPlan), 0o600))

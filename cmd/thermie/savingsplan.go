@@ -231,17 +231,20 @@ func (f *planFlags) fit(c *cobra.Command, e *savings.Evaluation) error {
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for k, fit := range e.Fits {
-		fmt.Fprintf(w, "model of %s\tn %d, R² %.4f, CV(RMSE) %.2f %%, NMBE %.3f %%, lag-1 correlation %.2f\n", e.Plan.Models[k].Energy, fit.N, fit.R2, 100*fit.CVRMSE, 100*fit.NMBE, fit.Rho)
-		for j, name := range fit.Names {
-			fmt.Fprintf(w, "  %s\t%.6g ± %.2g (standard error)\n", name, fit.Coef[j], fit.SE[j])
+		fmt.Fprintf(w, "model of %s\t%s, n %d, R² %.4f, CV(RMSE) %.2f %%, NMBE %.3f %%, lag-1 correlation %.2f\n", e.Plan.Models[k].Energy, fit.Model, fit.N, fit.R2, 100*fit.CVRMSEAdj, 100*fit.NMBE, fit.Rho1)
+		for _, t := range fit.Terms {
+			fmt.Fprintf(w, "  %s\t%.6g ± %.2g (standard error, scatter taken as independent)\n", t.Name, t.Value, t.SE)
 		}
-		for _, d := range e.Plan.Models[k].Drivers {
-			if b, ok := fit.Search[d.Name]; ok {
-				fmt.Fprintf(w, "  %s, balance\t%.2f °C\n", d.Name, b)
+		for _, p := range fit.ChangePoints {
+			fmt.Fprintf(w, "  %s\t%.2f °C\n", p.Name, p.C)
+		}
+		for _, g := range fit.Gates {
+			fmt.Fprintf(w, "  gate %s\t%.4g, limit %.4g: %s\n", g.Name, g.Value, g.Limit, map[bool]string{true: "held", false: "not held"}[g.Holds])
+		}
+		for i, c := range fit.Candidates {
+			if i > 0 {
+				fmt.Fprintf(w, "  tried %s\tSSE %.6g, left out %.2f %%: %s\n", c.Name, c.SSE, 100*c.Criterion, c.Why)
 			}
-		}
-		for _, l := range fit.Losers {
-			fmt.Fprintf(w, "  tried\t%v: SSE %.6g, BIC %.2f\n", l.Drivers, l.SSE, l.BIC)
 		}
 	}
 	return w.Flush()
