@@ -43,6 +43,7 @@ type Rights interface {
 type Outcomes interface {
 	Results(ctx context.Context, q registry.Query) ([]metering.Result, error)
 	Opportunities(ctx context.Context) ([]metering.Opportunity, error)
+	Attributions(ctx context.Context, synergy string) ([]metering.Attribution, error)
 	Alarms(ctx context.Context, q registry.AlarmQuery) ([]metering.Alarm, error)
 	HeatPlan(ctx context.Context) (metering.HeatPlan, error)
 	HeatProposals(ctx context.Context) ([]registry.Proposal, error)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"html"
 	"strings"
@@ -140,6 +141,36 @@ func TestHeatSynergyPage(t *testing.T) {
 	require.Contains(t, get(t, access.Animator, "/synergies/s02-malterie-laiterie", "fr").body, `id="hours-data"`)
 	mill := get(t, access.Animator, "/synergies/s12-papeterie-hotte", "fr").body
 	require.Contains(t, readable(mill), "accepté par Paul Weber")
+}
+
+// TestSharingOnTheSynergyPage: what the site's synergies share stands on the pages of
+// those that take part, in both languages, with the partners' parts.
+func TestSharingOnTheSynergyPage(t *testing.T) {
+	w := fixture(t)
+	half := metering.Attribution{Site: "s12-papeterie-hotte", Company: "papeterie", Kind: metering.PeriodToDate, From: quarter3.Start(), To: quarter3.End(),
+		Whole: 110.4, WholeHalf90: 20, Unattributed: 70.2, Interaction: 70.2, InteractionHalf90: 21,
+		Parts: []metering.AttributionPart{{Synergy: "s10-condensats-papeterie", Claimed: 40.2, ClaimedHalf90: 1.5, Attributed: 40.2, Half90: 1.5, ShareOfClaims: 1}},
+		Text:  metering.Text{FR: "Phrase du partage.", EN: "Sentence of the sharing."},
+		Left:  []metering.AttributionLeft{{Synergy: "s07-carton-papeterie", Why: metering.Text{FR: "Raison du retrait.", EN: "Reason of leaving."}}}}
+	require.NoError(t, w.registry.PutAttributions(t.Context(), []metering.Attribution{half}))
+	t.Cleanup(func() { require.NoError(t, w.registry.PutAttributions(context.Background(), nil)) })
+	for _, id := range []string{"s12-papeterie-hotte", "s10-condensats-papeterie"} {
+		page := readable(get(t, access.Animator, "/synergies/"+id, "fr").body)
+		for _, part := range []string{"Ce que les synergies du site se partagent", "Phrase du partage.", "Site entier (option C) 110,4", "Reste, pour Synergie 12", "70,2", "40,2", "Raison du retrait.", "Huilerie", "50 % 20,1"} {
+			require.Contains(t, page, part, id)
+		}
+	}
+	page := readable(get(t, access.Animator, "/synergies/s12-papeterie-hotte", "en").body)
+	for _, part := range []string{"What the site’s synergies share", "Sentence of the sharing.", "Whole site (option C) 110.4", "Interaction: site minus claims"} {
+		require.Contains(t, page, part)
+	}
+	require.NotContains(t, readable(get(t, access.Animator, "/synergies/s02-malterie-laiterie", "fr").body), "se partagent")
+
+	// The oil mill sees its own condensates, and not what the paper mill saves alone.
+	own := readable(get(t, access.Company, "/synergies/s10-condensats-papeterie", "fr").body)
+	if strings.Contains(own, "se partagent") {
+		require.NotContains(t, own, "110,4")
+	}
 }
 
 // TestDeclaredSynergyPage: what is stated by quarter has no days, and what is not

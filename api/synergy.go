@@ -26,6 +26,7 @@ type synergyPage struct {
 	Baselines                                   []*plot
 	BaselineNote                                string
 	Shares                                      *table
+	Sharing                                     *sharing
 	Plan                                        *planView
 	Evidence                                    *table
 	Journal                                     *table
@@ -134,6 +135,9 @@ func showSynergy(v *visit) error {
 		p.Said = v.t("event.said." + said)
 	}
 	p.Shares = v.shares(plan, year, names)
+	if p.Sharing, err = v.sharing(s, names); err != nil {
+		return err
+	}
 	if v.may(access.SeeEvidence, s.ID) {
 		if p.Evidence, err = v.evidence(s, plan, names, q); err != nil {
 			return err

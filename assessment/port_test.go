@@ -114,6 +114,20 @@ func TestPort(t *testing.T) {
 	require.Zero(t, last)
 	require.Len(t, kept, 12)
 
+	// The paper mill's condensates ran in its baseline already: they take no part in what
+	// the site has saved since, on each quarter and to date.
+	shared, err := w.registry.Attributions(ctx, "")
+	require.NoError(t, err)
+	require.Len(t, shared, 4)
+	for _, a := range shared {
+		require.Equal(t, "s12-papeterie-hotte", a.Site)
+		require.Equal(t, "papeterie", a.Company)
+		require.Len(t, a.Left, 1)
+		require.Equal(t, "s10-condensats-papeterie", a.Left[0].Synergy)
+		require.InDelta(t, max(a.Whole, 0), a.Unattributed, 1e-9)
+		require.Positive(t, a.WholeHalf90)
+	}
+
 	t.Run("totals", func(t *testing.T) {
 		year, err := w.registry.Results(ctx, registry.Query{Kind: metering.PeriodYear})
 		require.NoError(t, err)

@@ -36,6 +36,7 @@ type Registry interface {
 	PutOpportunities(ctx context.Context, all []metering.Opportunity) error
 	PutHeatNeeds(ctx context.Context, all []metering.HeatNeed) error
 	PutEvents(ctx context.Context, synergy string, events []registry.Event) error
+	PutAttributions(ctx context.Context, all []metering.Attribution) error
 	PutAlarms(ctx context.Context, source string, alarms []metering.Alarm) error
 	PutCompleteness(ctx context.Context, days []registry.MeterDay) error
 	PutHeatProposals(ctx context.Context, found []metering.HeatProposal) error
@@ -65,6 +66,7 @@ type run struct {
 	infos     map[metering.SeriesID]series.Info
 	data      map[metering.SeriesID]*reading
 	alarms    []metering.Alarm
+	evaluated map[string]*savings.Evaluation // by synergy, under the plan in force
 	done      int
 	total     int
 }
@@ -76,11 +78,11 @@ func Run(ctx context.Context, in Inputs) error {
 	if in.Log == nil {
 		in.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &run{Inputs: in, until: calendar.Day(in.Now), data: map[metering.SeriesID]*reading{}}
+	r := &run{Inputs: in, until: calendar.Day(in.Now), data: map[metering.SeriesID]*reading{}, evaluated: map[string]*savings.Evaluation{}}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
-	}{{"programme", r.load}, {"readings", r.read}, {"synergies", r.synergies}, {"meters", r.meters}, {"heat", r.heat}, {"alarms", r.putAlarms}} {
+	}{{"programme", r.load}, {"readings", r.read}, {"synergies", r.synergies}, {"attribution", r.attribution}, {"meters", r.meters}, {"heat", r.heat}, {"alarms", r.putAlarms}} {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("assessment: %s: %w", step.what, err)

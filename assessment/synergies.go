@@ -109,6 +109,7 @@ func (r *run) synergy(ctx context.Context, id string) ([]metering.Result, error)
 	if err := r.Registry.PutEvents(ctx, id, events); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRegistry, err)
 	}
+	r.evaluated[id] = e
 	if r.Evaluated != nil {
 		r.Evaluated(e)
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,37 @@ func (r *Registry) PutOpportunities(ctx context.Context, all []metering.Opportun
 func (r *Registry) Opportunities(ctx context.Context) ([]metering.Opportunity, error) {
 	all, err := list(ctx, r.db, readJSON[metering.Opportunity], "SELECT opportunity FROM opportunities ORDER BY position")
 	return all, wrap(err, "opportunities")
+}
+
+// PutAttributions replaces the attributions of all sites.
+func (r *Registry) PutAttributions(ctx context.Context, all []metering.Attribution) error {
+	return wrap(r.change(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM attributions"); err != nil {
+			return err
+		}
+		for _, a := range all {
+			b, err := json.Marshal(a)
+			if err != nil {
+				return fmt.Errorf("attribution of %s: %w", a.Site, err)
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO attributions VALUES (?, ?, ?, ?)", a.Site, a.Kind, a.From.UnixMilli(), string(b)); err != nil {
+				return fmt.Errorf("attribution of %s: %w", a.Site, err)
+			}
+		}
+		return nil
+	}), "put attributions")
+}
+
+// Attributions returns those that a synergy has a part in, by site and beginning;
+// "" for all.
+func (r *Registry) Attributions(ctx context.Context, synergy string) ([]metering.Attribution, error) {
+	all, err := list(ctx, r.db, readJSON[metering.Attribution], "SELECT attribution FROM attributions ORDER BY site, kind, from_at")
+	if err != nil {
+		return nil, wrap(err, "attributions")
+	}
+	return slices.DeleteFunc(all, func(a metering.Attribution) bool {
+		return synergy != "" && a.Site != synergy && !slices.ContainsFunc(a.Parts, func(p metering.AttributionPart) bool { return p.Synergy == synergy })
+	}), nil
 }
 
 // MeterDay counts a meter's readings of one civil day, and says what its

@@ -32,7 +32,6 @@ proportion to its variance. What nobody claims is shown, and so is what is claim
 				return frame.Usage(errors.New("--site and --plan: which plans?"))
 			}
 			var all []*savings.Evaluation
-			var from, to time.Time
 			for _, path := range append([]string{site}, plans...) {
 				one := f
 				one.plan = path
@@ -40,34 +39,25 @@ proportion to its variance. What nobody claims is shown, and so is what is claim
 				if err != nil {
 					return err
 				}
-				first, last := e.Days()
-				if from.IsZero() || first.After(from) {
-					from = first
-				}
-				if to.IsZero() || last.Before(to) {
-					to = last
-				}
 				all = append(all, e)
 			}
-			if !from.Before(to) {
+			from, to, ok := savings.CommonDays(all...)
+			if !ok {
 				return frame.Usage(fmt.Errorf("the plans have no common day: from %s to %s", from.Format(time.DateOnly), to.Format(time.DateOnly)))
 			}
-			a, err := attribute(all, from, to)
+			a, err := savings.AttributeSite(all[0], all[1:], metering.PeriodToDate, from, to)
 			if err != nil {
 				return err
 			}
 			if f.asJSON {
 				out := json.NewEncoder(c.OutOrStdout())
 				out.SetIndent("", " ")
-				return out.Encode(struct {
-					From, To time.Time
-					*savings.Attribution
-				}{from.UTC(), to.UTC(), a})
+				return out.Encode(a)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "MWh\tCLAIMED\t± 90 %\tATTRIBUTED\t± 90 %\tSHARE")
 			for _, p := range a.Parts {
-				fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f %%\n", p.Synergy, p.Claimed, p.MeasuredAtClaim, p.Attributed, p.Half90, 100*p.ShareOfClaims)
+				fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%.3f\t%.3f\t%.1f %%\n", p.Synergy, p.Claimed, p.ClaimedHalf90, p.Attributed, p.Half90, 100*p.ShareOfClaims)
 			}
 			fmt.Fprintf(w, "unattributed\t\t\t%.3f\t\t\n", a.Unattributed)
 			fmt.Fprintf(w, "interaction\t\t\t%.3f\t%.3f\t\n", a.Interaction, a.InteractionHalf90)
@@ -76,6 +66,9 @@ proportion to its variance. What nobody claims is shown, and so is what is claim
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), a.Text.In(f.language))
+			for _, l := range a.Left {
+				fmt.Fprintf(c.OutOrStdout(), "- %s: %s\n", l.Synergy, l.Why.In(f.language))
+			}
 			return nil
 		},
 	}
@@ -87,28 +80,4 @@ proportion to its variance. What nobody claims is shown, and so is what is claim
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print as JSON")
 	c.Flags().StringVar(&f.language, "lang", "fr", "language of the words: fr or en")
 	return c
-}
-
-// attribute shares the energy avoided; the first evaluation is the site's.
-func attribute(all []*savings.Evaluation, from, to time.Time) (*savings.Attribution, error) {
-	energy := func(e *savings.Evaluation) (metering.Figure, error) {
-		f, ok := e.Result(metering.PeriodToDate, from, to).Figure(metering.EnergyAvoidedMWh)
-		if !ok {
-			return f, fmt.Errorf("the plan of %s measures no energy avoided", e.Plan.Synergy)
-		}
-		return f, nil
-	}
-	whole, err := energy(all[0])
-	if err != nil {
-		return nil, err
-	}
-	var claims []savings.Claim
-	for _, e := range all[1:] {
-		g, err := energy(e)
-		if err != nil {
-			return nil, err
-		}
-		claims = append(claims, savings.Claim{Synergy: e.Plan.Synergy, Amount: g.Amount, Half90: g.Half90})
-	}
-	return savings.Attribute(whole.Amount, whole.Half90, claims)
 }
