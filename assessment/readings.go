@@ -50,7 +50,7 @@ func (r *run) read(ctx context.Context) error {
 	r.hours = align.Hours(calendar.Day(first), r.until)
 	year, step := r.until.AddDate(-1, 0, 0), r.heatStep(wanted)
 	r.fine = align.Grid{From: year, Step: step, Steps: int(r.until.Sub(year) / step)}
-	r.total = len(ids) + len(r.programme.synergies) + 1 + heatSteps
+	r.total = len(ids) + len(r.programme.synergies) + 2 + heatSteps
 	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
 			return err
