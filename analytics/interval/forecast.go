@@ -266,8 +266,12 @@ func Apart(a, b *Forecast, rows []int, confidence float64) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
+		shift := 0 // invoices are counted: those of the second period follow the first
+		if n := len(a.base); k == 1 && n > 0 && len(b.base) > 0 && b.base[0].Step <= a.base[n-1].Step {
+			shift = a.base[n-1].Step + 1 - b.base[0].Step
+		}
 		for i, t := range s.base {
-			t.Weight = sign * influence[i]
+			t.Weight, t.Step = sign*influence[i], t.Step+shift
 			terms = append(terms, t)
 		}
 	}

@@ -168,7 +168,10 @@ func (a *answer) billSavings(fit *baseline.Fit, base, rep *baseline.Frame) error
 	if err := a.adjust(l, nil); err != nil {
 		return err
 	}
-	return a.reports(fit, base, l)
+	if err := a.reports(fit, base, l); err != nil {
+		return err
+	}
+	return a.normalised(fit, frames{base, rep})
 }
 
 // bills makes the invoices of a table; those that reach beyond the period are left

@@ -40,6 +40,8 @@ type Statement struct {
 	Files      []source
 	Holidays   []string
 	Closed     []string
+	// Normal are the values of drivers, for each interval, that a normal year has.
+	Normal map[string]float64
 }
 
 // period is [from, to); zero for not given.
@@ -146,6 +148,8 @@ func (c *Case) statement(body map[string]json.RawMessage) error {
 			t.Holidays, err = list(v)
 		case "closed", "shutdowns", "closures":
 			t.Closed, err = list(v)
+		case "normal_conditions", "normal":
+			err = json.Unmarshal(v, &t.Normal)
 		case "columns":
 			columns = v
 		case "see", "note", "notes", "why", "question":

@@ -88,4 +88,6 @@ func (c *calendarDays) closure(t time.Time) int {
 }
 
 // closureName is the name of a closure's variable.
-func closureName(k int) string { return "closed " + strconv.Itoa(k+1) }
+func closureName(k int) string { return closurePrefix + strconv.Itoa(k+1) }
+
+const closurePrefix = "closed "

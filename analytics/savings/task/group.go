@@ -52,7 +52,7 @@ func (a *answer) sites(tables []*table) error {
 		case dateWord.MatchString(t.label()) && value == "":
 			a.calendar.addTable(t)
 			continue
-		case normalWord.MatchString(t.label()) && t.temperature() != nil && weatherOnly(t):
+		case normalWord.MatchString(t.label()) && value == "":
 			a.normal = t
 			continue
 		case weatherWord.MatchString(t.label()) && t.temperature() != nil && (value == "" || weatherOnly(t)):

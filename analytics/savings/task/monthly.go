@@ -92,7 +92,7 @@ func (a *answer) monthly(g *group) error {
 		adjusted.SEnPI = total["observed"].(float64) / (total["counterfactual"].(float64) + nra)
 	}
 	report["SEnPI"] = adjusted.SEnPI
-	return nil
+	return a.normalised(fit, frames{base, rep})
 }
 
 func fittedSum(fit *baseline.Fit, f *baseline.Frame) float64 {

@@ -12,9 +12,10 @@ import (
 
 // The numbers of LBNL's model of time of week and temperature, for days.
 const (
-	towtSegments  = 6    // of equal count of days
-	towtOccupied  = 0.65 // share of days above the regression on temperature
-	towtColdestC  = 10.0 // 50 and 65 degF: the bends of that regression
+	towtPrefix    = "temperature " // of the names of its columns
+	towtSegments  = 6              // of equal count of days
+	towtOccupied  = 0.65           // share of days above the regression on temperature
+	towtColdestC  = 10.0           // 50 and 65 degF: the bends of that regression
 	towtWarmestC  = (65.0 - 32) / 1.8
 	towtFewestDay = 200
 )
@@ -57,7 +58,7 @@ func towtDays(base, rep *baseline.Frame) []string {
 			continue
 		}
 		for k := range len(knots) + 1 {
-			name := fmt.Sprintf("temperature %d, %s", k+1, map[bool]string{true: "occupied", false: "unoccupied"}[busy])
+			name := fmt.Sprintf(towtPrefix+"%d, %s", k+1, map[bool]string{true: "occupied", false: "unoccupied"}[busy])
 			names = append(names, name)
 			for _, f := range []*baseline.Frame{base, rep} {
 				if f == nil || f.Temperature == nil {
