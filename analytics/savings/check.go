@@ -22,7 +22,7 @@ func (p *Plan) Check() error {
 	if p.Version < 1 {
 		return fmt.Errorf("version %d: want 1 or more", p.Version)
 	}
-	for _, check := range []func() error{p.checkPeriods, p.checkMeters, p.checkDisplaced, p.checkModels,
+	for _, check := range []func() error{p.checkPeriods, p.checkMeters, p.checkDisplaced, p.checkModels, p.checkNormal,
 		p.checkDeclared, p.checkValues, p.checkMoney, p.checkAdjustments, p.checkExpected, p.checkDrift} {
 		if err := check(); err != nil {
 			return err

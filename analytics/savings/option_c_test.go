@@ -236,3 +236,49 @@ func TestPlanLetsDriversCompete(t *testing.T) {
 	require.InDelta(t, truth(date("2025-01-01"), date("2026-01-01"))/1000, year.Amount, 2*year.Half90)
 	require.Len(t, f.Gates, 5)
 }
+
+// TestNormalisedOfAPlan: under the plan's normal conditions the saving is what the mill
+// saves of its use there, with production as stated, at each step.
+func TestNormalisedOfAPlan(t *testing.T) {
+	for _, step := range []string{"day", "week", "month"} {
+		d, truth := newMill(3, 0.15).data()
+		p := millPlan(t, step)
+		if step == "month" {
+			p.Models[0].Drivers = p.Models[0].Drivers[:2]
+		}
+		p.Normal = &Normal{Year: p.Baseline, Drivers: map[string]float64{}}
+		e, err := Evaluate(p, testFactors(t), d, date("2026-01-01"))
+		require.NoError(t, err)
+		n, err := e.Normalised(0)
+		require.NoError(t, err, step)
+		// the weather of the two years is alike
+		require.InDelta(t, truth(date("2025-01-01"), date("2026-01-01"))/1000, n.SavedMWh, 2*n.Half90, step)
+		require.InDelta(t, n.SavedMWh, n.BaselineMWh-n.ReportingMWh, 1e-9)
+		mean := n.Drivers["production"]
+		p.Normal.Drivers["production"] = 1.5 * mean
+		more, err := e.Normalised(0)
+		require.NoError(t, err)
+		require.Greater(t, more.BaselineMWh, n.BaselineMWh)
+		require.InDelta(t, 1.5*mean, more.Drivers["production"], 1e-9)
+		if step == "day" { // half a year of reporting is no year
+			e, err = Evaluate(p, testFactors(t), d, date("2025-07-01"))
+			require.NoError(t, err)
+			_, err = e.Normalised(0)
+			require.ErrorIs(t, err, ErrNotNormalised)
+		}
+		p.Normal = nil
+		n, err = e.Normalised(0)
+		require.NoError(t, err)
+		require.Nil(t, n)
+	}
+	for old, want := range map[string]string{
+		"normal: {year: {from: 2024-10-01, to: 2025-07-01}}":                                        "want 300 to 400",
+		"normal: {year: {from: 2024-01-01, to: 2025-01-01}}":                                        "before the baseline",
+		"normal: {year: {from: 2024-10-01, to: 2025-10-01}, drivers: {ouvre: 1}}":                   "driver ouvre",
+		"normal: {year: {from: 2024-10-01, to: 2025-10-01}, drivers: {production: 40}, weather: x}": "weather",
+	} {
+		b := string(examplePlans(t)["option-c-paper-mill"])
+		_, err := ParsePlan([]byte(b + old + "\n"))
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -58,6 +58,8 @@ type Plan struct {
 	Displaced []Displaced `yaml:"displaced,omitempty" json:"displaced,omitempty"`
 	// Models are the adjusted baselines of option C, one for each energy.
 	Models []Model `yaml:"models,omitempty" json:"models,omitempty"`
+	// Normal are the conditions of normalised savings, beside avoided consumption.
+	Normal *Normal `yaml:"normal,omitempty" json:"normal,omitempty"`
 	// Declared are statements with evidence: all of a declared plan, or what a
 	// metered plan cannot meter (kilometres, jobs).
 	Declared []Declared `yaml:"declared,omitempty" json:"declared,omitempty"`

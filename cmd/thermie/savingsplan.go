@@ -252,12 +252,14 @@ func (f *planFlags) fit(c *cobra.Command, e *savings.Evaluation) error {
 
 // planReport is the JSON of a report.
 type planReport struct {
-	Plan     string               `json:"plan"`
-	Option   savings.Option       `json:"option"`
-	Results  []metering.Result    `json:"results"`
-	Events   []savings.Proposed   `json:"proposed_events,omitempty"`
-	Unadjust []float64            `json:"unadjusted_mwh_by_day,omitempty"`
-	Drift    *savings.DriftReport `json:"drift,omitempty"`
+	Plan     string                `json:"plan"`
+	Option   savings.Option        `json:"option"`
+	Results  []metering.Result     `json:"results"`
+	Events   []savings.Proposed    `json:"proposed_events,omitempty"`
+	Unadjust []float64             `json:"unadjusted_mwh_by_day,omitempty"`
+	Normal   []*savings.Normalised `json:"normalised,omitempty"`
+	Why      string                `json:"not_normalised,omitempty"`
+	Drift    *savings.DriftReport  `json:"drift,omitempty"`
 }
 
 func (f *planFlags) report(c *cobra.Command, e *savings.Evaluation) error {
@@ -298,6 +300,12 @@ func (f *planFlags) report(c *cobra.Command, e *savings.Evaluation) error {
 				notes = append(notes, s)
 			}
 		}
+	}
+	for _, n := range r.Normal {
+		fmt.Fprintf(w, "normal year, %d days\t%s saved, MWh\t%.3f\t%.3f\t\t%v\n", n.Days, n.Energy, n.SavedMWh, n.Half90, n.SavedMWh > n.Half90 || -n.SavedMWh > n.Half90)
+	}
+	if r.Why != "" {
+		notes = append(notes, r.Why)
 	}
 	for _, p := range r.Events {
 		notes = append(notes, p.Text.In(f.language))
