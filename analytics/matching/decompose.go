@@ -87,6 +87,7 @@ func (x *decomposition) solve(ctx context.Context, o StoredOptions) (price []flo
 		}
 	}
 	x.measure()
+	x.balance(x.alone()) // a plan to begin with
 	gap, care := 1.0, 0.03
 	for {
 		var share []float64
@@ -303,6 +304,7 @@ func (x *decomposition) step(t *part, i int, stored []float64) {
 	}
 	plan.flows = flows
 	plan.worth = t.stepWorth
+	through := make([]float64, len(x.tanks))
 	for k := range b.columns {
 		c := &b.columns[k]
 		y := t.work.x[k]
@@ -311,8 +313,15 @@ func (x *decomposition) step(t *part, i int, stored []float64) {
 		}
 		if w := &x.ways[c.way]; w.in >= 0 {
 			plan.in[w.in] += y
+			through[w.in] += y
 		} else if w.out >= 0 {
 			plan.in[w.out] -= y * c.a
+			through[w.out] += y * c.a
+		}
+	}
+	for k, v := range plan.in {
+		if math.Abs(v) <= 1e-12*through[k] {
+			plan.in[k] = 0 // what only passes through is not taken from the tank
 		}
 	}
 	if !shut {

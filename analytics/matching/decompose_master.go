@@ -99,6 +99,16 @@ func (x *decomposition) balance(m *master, share []float64) {
 	}
 }
 
+// alone are the shares of the plan without tanks.
+func (x *decomposition) alone() (*master, []float64) {
+	m := x.master()
+	share := make([]float64, len(m.v))
+	for _, at := range m.start[:x.p.Steps] {
+		share[at] = 1
+	}
+	return m, share
+}
+
 // afford changes the shares of a step's plans as little as it can until no tank
 // gives more than it has, and leaves what goes into each in kWh.
 func (x *decomposition) afford(list []known, th, have, in []float64) {

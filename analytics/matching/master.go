@@ -125,8 +125,8 @@ func (m *master) solve(price []float64, tolerance float64) (share, prices []floa
 		b.direction(p, d, centre*mu, d)
 		primal, dual = p.reach(d)
 		primal, dual = min(1, 0.995*primal), min(1, 0.995*dual)
-		if !(primal > 1e-10 || dual > 1e-10) { // also where numbers ended
-			break
+		if !(primal > 1e-10 || dual > 1e-10) || !finite(d.y) || !finite(d.th) {
+			break // numbers end here; the last point stands
 		}
 		for j, q := range p.pairs() {
 			for i := range q[0] {
@@ -146,6 +146,14 @@ func (m *master) solve(price []float64, tolerance float64) (share, prices []floa
 		prices[i] = min(max(-y, 0), m.dear[i%m.tanks])
 	}
 	return p.th, prices, iterations
+}
+
+func finite(list []float64) bool {
+	sum := 0.0
+	for _, v := range list {
+		sum += v
+	}
+	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
 // reach is how far one may go without an amount, or a multiplier, turning negative.
