@@ -105,6 +105,11 @@ func (d *Demand) On(g *Grid, weather string) (*Need, error) {
 		return nil, fmt.Errorf("heat demand %s: channel %s is not among the data", d.ID, d.Signal)
 	}
 	target, supply := d.TTarget, d.TSupply
+	for name, formula := range map[string]string{"target": target, "supply": supply} {
+		if formula == "" {
+			return nil, fmt.Errorf("heat demand %s: no %s temperature is given", d.ID, name)
+		}
+	}
 	if m := seasonal.FindStringSubmatch(target); m != nil {
 		when, err := season(m)
 		if err != nil {

@@ -162,6 +162,21 @@ func (x *decomposition) prune(m *master, share []float64) {
 	}
 }
 
+// use is what each way delivers in the best plan, MWh.
+func (x *decomposition) use() []float64 {
+	out := make([]float64, len(x.ways))
+	for t, list := range x.chosen {
+		for c, share := range x.share[t] {
+			if share > 1e-6 { // less is the master's rounding
+				for _, f := range list[c].flows {
+					out[f.way] += share * f.kw * x.p.Hours / 1000
+				}
+			}
+		}
+	}
+	return out
+}
+
 // plan reads the best plan.
 func (x *decomposition) plan(ctx context.Context) (*StoredPlan, error) {
 	sources, sinks, n := len(x.p.Sources), len(x.p.Sinks), len(x.tanks)

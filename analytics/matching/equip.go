@@ -24,7 +24,7 @@ func (s *Site) LiftAll(p *Problem, cost, maxTargetC float64) []Lift {
 // TankAtSource is a tank that a source fills on its own ground and that serves the
 // sinks which the source may, lifted where the source may be.
 func (p *Problem) TankAtSource(source int, kwh, kw, loss, levelC float64) Tank {
-	x := Tank{ID: p.Sources[source].ID, CapacityKWh: kwh, PowerKW: kw, LossPerHour: loss, LevelC: levelC, In: make([]float64, len(p.Sources)), Out: slices.Clone(p.Gain[source])}
+	x := Tank{ID: p.Sources[source].ID, CapacityKWh: kwh, PowerKW: kw, LossPerHour: loss, LevelC: levelC, Home: 1 + source, In: make([]float64, len(p.Sources)), Out: slices.Clone(p.Gain[source])}
 	x.In[source] = 1
 	for j := range p.Sinks {
 		x.Worth = append(x.Worth, p.weight(source, j))
@@ -40,7 +40,7 @@ func (p *Problem) TankAtSource(source int, kwh, kw, loss, levelC float64) Tank {
 // TankAtSink is a tank on the ground of a need, filled by the sources which may
 // serve it, lifted where they may be.
 func (p *Problem) TankAtSink(sink int, kwh, kw, loss, levelC float64) Tank {
-	x := Tank{ID: p.Sinks[sink].ID, CapacityKWh: kwh, PowerKW: kw, LossPerHour: loss, LevelC: levelC, Out: make([]float64, len(p.Sinks))}
+	x := Tank{ID: p.Sinks[sink].ID, CapacityKWh: kwh, PowerKW: kw, LossPerHour: loss, LevelC: levelC, Home: -1 - sink, Out: make([]float64, len(p.Sinks))}
 	x.Out[sink] = 1
 	x.Worth = constant(len(p.Sinks), 1)
 	for i := range p.Sources {

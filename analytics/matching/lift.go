@@ -61,6 +61,7 @@ type way struct {
 	gain, worth  float64
 	maxC         float64
 	in, out      int32 // the tank that is the sink, or the source; -1: none
+	id           int32 // number among all ways of a problem with tanks
 }
 
 // ways lists what may be done, the direct pairs first.

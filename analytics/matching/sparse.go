@@ -36,6 +36,7 @@ type branch struct {
 	state []int8 // of each pair: undecided, built, not built
 	bound float64
 	use   []float64 // MWh of each pair in the relaxed plan
+	exact bool      // the relaxation was solved in full
 }
 
 const (

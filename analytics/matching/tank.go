@@ -15,11 +15,14 @@ import (
 type Tank struct {
 	ID          string
 	CapacityKWh float64
-	PowerKW     float64   // most that it takes, and most that it gives
-	LossPerHour float64   // share of its content lost in an hour
-	LevelC      float64   // shifted
-	In          []float64 // share of each source's heat that arrives in it; 0: not connected
-	Out         []float64 // share of its heat that arrives at each sink; 0: not connected
+	PowerKW     float64 // most that it takes, and most that it gives
+	LossPerHour float64 // share of its content lost in an hour
+	LevelC      float64 // shifted
+	// Home says on whose ground it stands, so that [SparseStored] knows its pipes: 1 + the
+	// source's number, or -1 - the sink's; 0: nobody's, its pipes cost nothing.
+	Home int
+	In   []float64 // share of each source's heat that arrives in it; 0: not connected
+	Out  []float64 // share of its heat that arrives at each sink; 0: not connected
 	// Worth is what a unit delivered to each sink counts for; nil counts each as 1.
 	Worth []float64
 	// InLifts are heat pumps that fill it (their Sink is not read), OutLifts heat pumps
@@ -97,6 +100,9 @@ func (p *Problem) withTanks(tanks []Tank) (*Problem, []way, error) {
 				ways = append(ways, way{source: source, sink: int32(l.Sink), lift: true, gain: l.Gain, worth: x.worth(l.Sink) - l.Cost, maxC: l.MaxC, in: -1, out: tank})
 			}
 		}
+	}
+	for k := range ways {
+		ways[k].id = int32(k)
 	}
 	q.Gain = table(len(q.Sources), len(q.Sinks))
 	for i := range p.Gain {

@@ -27,6 +27,8 @@ type jointOptions struct {
 	propose                int
 	tankKWh, tankEUR, loss float64 // kWh, EUR a kWh, share lost in an hour
 	gap                    float64
+	pumpFixed              float64 // EUR a machine beside its size
+	effort                 int     // rounds that the choice of what to build may take; 0: see jointBuild
 }
 
 func (o *jointOptions) flags(f *pflag.FlagSet) {
@@ -43,6 +45,8 @@ func (o *jointOptions) flags(f *pflag.FlagSet) {
 	f.Float64Var(&o.tankKWh, "tank-kwh", 5000, "size of proposed tanks, kWh")
 	f.Float64Var(&o.tankEUR, "tank-eur-per-kwh", 6, "cost of a tank, EUR a kWh (assumption)")
 	f.Float64Var(&o.loss, "tank-loss", storeLossPerHour, "share of its content that a tank loses in an hour")
+	f.Float64Var(&o.pumpFixed, "pump-fixed-eur", 40000, "cost of a heat pump whatever its size, EUR (assumption)")
+	f.IntVar(&o.effort, "joint-effort", 0, "how many rounds the choice of pipes, heat pumps and tanks may take; 0: 120, none for data of more than 10,000 steps")
 	f.Float64Var(&o.gap, "joint-gap", 1e-5, "when plan and bound are as near as this, relative, the joint plan is done")
 }
 
@@ -54,7 +58,7 @@ func (o *jointOptions) check() error {
 	}{
 		{"--electricity-eur-per-mwh", o.electricity, 0, 1e5}, {"--lorenz-efficiency", o.efficiency, 0.05, 1}, {"--max-cop", o.maxCOP, 1.01, 1000}, {"--pump-eur-per-kw", o.pumpEUR, 0, 1e6},
 		{"--pump-hours", o.pumpHours, 1, 8784}, {"--pump-max-c", o.maxTarget, -50, 400}, {"--tank-kwh", o.tankKWh, 1, 1e9}, {"--tank-eur-per-kwh", o.tankEUR, 0, 1e6},
-		{"--tank-loss", o.loss, 0, 0.99}, {"--joint-gap", o.gap, 1e-9, 1}, {"--tanks", float64(o.propose), 0, 8},
+		{"--tank-loss", o.loss, 0, 0.99}, {"--joint-gap", o.gap, 1e-9, 1}, {"--tanks", float64(o.propose), 0, 8}, {"--pump-fixed-eur", o.pumpFixed, 0, 1e9}, {"--joint-effort", float64(o.effort), 0, 1e6},
 	} {
 		if !(x.v >= x.low && x.v <= x.high) {
 			return fmt.Errorf("%s %v: want %g to %g", x.name, x.v, x.low, x.high)
@@ -73,8 +77,9 @@ type jointAnswer struct {
 	places  []string // of each tank: source or need
 	plan    *matching.StoredPlan
 	took    time.Duration
-	value   float64 // EUR a MWh that worth counts
-	on      string  // which steps
+	value   float64       // EUR a MWh that worth counts
+	on      string        // which steps
+	network *jointNetwork // what is worth building; nil: not asked for
 }
 
 // joint computes it.
@@ -109,7 +114,7 @@ func (a *matchAnswer) jointPlan(ctx context.Context, show func(round int, gap fl
 	if j.plan.Gap > 1e-4 {
 		a.warnings = append(a.warnings, fmt.Sprintf("joint plan: %.2g of its value is not proved", j.plan.Gap))
 	}
-	return nil
+	return a.jointBuild(ctx)
 }
 
 // add reads a tank of the command line.
@@ -243,4 +248,5 @@ func (a *matchAnswer) printJoint(out io.Writer) {
 		fmt.Fprintf(out, "  tank at %s, %g kWh at %.0f °C: %.1f MWh in, %.1f out, full for %.0f h; one kWh more brings %.2f EUR and costs %.2f\n", j.tanks[k].ID, j.tanks[k].CapacityKWh, j.tanks[k].LevelC,
 			sum(x.InMWh, func(v float64) float64 { return v }), sum(x.OutMWh, func(v float64) float64 { return v }), x.FullHours, x.WorthPerKWh*j.value/1000, a.options.capital()*a.options.joint.tankEUR*a.part())
 	}
+	a.printNetwork(out)
 }

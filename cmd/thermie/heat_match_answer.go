@@ -140,6 +140,9 @@ func (a *matchAnswer) document() map[string]any {
 	out["sensitivities"] = a.changesOf()
 	if a.joint != nil {
 		out["joint_plan"] = a.jointOf()
+		if a.joint.network != nil {
+			out["joint_network"] = a.networkOf()
+		}
 	}
 	return out
 }
