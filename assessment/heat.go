@@ -40,7 +40,7 @@ func (r *run) heat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	faults := append(r.withoutCooling(heat.FindFaults(g, declaredCards(r.programme.cards)...)), r.heatFaults(g)...)
+	faults := append(r.withoutCooling(heat.FindFaultsAt(g, r.sites(), declaredCards(r.programme.cards)...)), r.heatFaults(g)...)
 	r.step()
 	in := worth.Input{Grid: heat.Mend(g, faults), Places: map[string]heat.Place{}, Network: heat.DefaultNetwork, Kinds: kinds, Day: r.until, Faults: faults}
 	for _, c := range r.programme.companies {

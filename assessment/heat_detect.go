@@ -92,6 +92,15 @@ func (r *run) lastYear(ctx context.Context, id metering.SeriesID) ([]float64, er
 	return channel(id, t.On(r.fine), r.fine.Step), nil
 }
 
+// sites are the companies of meters.
+func (r *run) sites() map[string]string {
+	out := make(map[string]string, len(r.programme.meters))
+	for _, m := range r.programme.meters {
+		out[m.ID] = m.Company
+	}
+	return out
+}
+
 // cooling says whether a meter counts cold: its flow is the colder side.
 func (r *run) cooling(meter string) bool {
 	i := slices.IndexFunc(r.programme.meters, func(m registry.Installation) bool { return m.ID == meter })
@@ -127,10 +136,10 @@ func declaredCards(all []registry.Card) []heat.Card {
 // meters of the territory itself are no news.
 func (r *run) propose(ctx context.Context, g *heat.Grid, faults []heat.Fault, in *worth.Input) error {
 	weather, _ := r.weather()
-	o := detect.Options{Weather: string(weather), Sites: map[string]string{}, Cooling: map[string]bool{}, OwnSiteOnly: true}
+	o := detect.Options{Weather: string(weather), Sites: r.sites(), Cooling: map[string]bool{}, OwnSiteOnly: true}
 	meters := map[string]registry.Installation{}
 	for _, m := range r.programme.meters {
-		o.Sites[m.ID], meters[m.ID] = m.Company, m
+		meters[m.ID] = m
 		o.Cooling[m.ID] = m.Medium == "cooling"
 	}
 	o.Declared = declaredCards(r.programme.cards)

@@ -53,6 +53,7 @@ const (
 //     than chance explains in a channel that repeats itself so often; not zero or a
 //     few of the last digit, not a limit at which the channel stands at other times too, and not while the
 //     object is at rest;
+//   - frozen zero: exactly zero for 6 h or longer while a witness is at work, see [frozenZeros];
 //   - sensors swapped: in a pair T_hot, T_cold of one object or one card, hot below
 //     cold for 3 h or longer of the time when something flows;
 //   - scale: see [scales];
@@ -62,13 +63,19 @@ const (
 //
 // The cards tell which temperatures make a pair and which readings belong to one
 // asset; without them names do.
-func FindFaults(g *Grid, cards ...Card) []Fault {
+func FindFaults(g *Grid, cards ...Card) []Fault { return FindFaultsAt(g, nil, cards...) }
+
+// FindFaultsAt is [FindFaults] where it is known at which site each object
+// stands: a channel that reads too little while the site's other meters do is at
+// rest and has no wrong scale.
+func FindFaultsAt(g *Grid, sites map[string]string, cards ...Card) []Fault {
 	names := make([]string, 0, len(g.Channels))
 	for n := range g.Channels {
 		names = append(names, n)
 	}
 	sort.Strings(names)
 	company := companions(names, cards)
+	apart := spreads(g, names, cards)
 	each := make([][]Fault, len(names))
 	next := make(chan int, len(names))
 	for k := range names {
@@ -79,23 +86,23 @@ func FindFaults(g *Grid, cards ...Card) []Fault {
 	for range min(runtime.GOMAXPROCS(0), len(names)) {
 		wait.Go(func() {
 			for k := range next {
-				each[k] = ofChannel(g, names[k], company[names[k]])
+				each[k] = ofChannel(g, names[k], company[names[k]], apart[parseSignal(names[k]).object])
 			}
 		})
 	}
 	wait.Wait()
-	out := slices.Concat(each...)
+	out := withoutStandstills(g, slices.Concat(each...), sites)
 	return together(append(out, swapped(g, pairsOf(names, cards))...))
 }
 
 // ofChannel finds the faults that a channel shows by itself and beside those of
 // its object.
-func ofChannel(g *Grid, name string, company []string) []Fault {
+func ofChannel(g *Grid, name string, company []string, spread []float64) []Fault {
 	x := g.Channels[name]
 	out := spells(g, []string{name}, Gap, gapFor, func(i int) bool { return math.IsNaN(x[i]) })
 	out = append(out, impossible(g, name, x)...)
 	out = append(out, spikes(g, name, x)...)
-	frozen := stuck(g, name, x, company)
+	frozen := append(stuck(g, name, x, company), frozenZeros(g, name, company, spread)...)
 	out = append(out, frozen...)
 	if len(frozen) > 0 { // a level that does not move has no scale
 		x = Mend(&Grid{Start: g.Start, Step: g.Step, Steps: g.Steps, Channels: map[string][]float64{name: x}}, frozen).Channels[name]

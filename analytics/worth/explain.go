@@ -101,7 +101,7 @@ func (p *Proposal) Explain(language string) string {
 	e.line("")
 	e.title("Hypothèses", "Assumptions")
 	for _, a := range w.Assumptions {
-		e.line("- %s", "- %s", a)
+		e.line("- %s", "- %s", e.of(a.FR, a.EN))
 	}
 	e.line("- Proposition prise seule : plusieurs usages d'une même source, ou d'un même besoin, ne s'additionnent pas.", "- Taken alone: several uses of one source, or of one need, do not add up.")
 	return e.b.String()

@@ -30,7 +30,30 @@ type Range [3]float64
 type dated struct {
 	From   time.Time `yaml:"from"`
 	Until  time.Time `yaml:"until"`
-	Source string    `yaml:"source"`
+	Source source    `yaml:"source"`
+}
+
+// source says where an entry comes from: in both languages, or one text for both.
+type source metering.Text
+
+// UnmarshalYAML reads a text, or one for each language.
+func (s *source) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		s.FR, s.EN = n.Value, n.Value
+		return nil
+	}
+	var t struct {
+		FR string `yaml:"fr"`
+		EN string `yaml:"en"`
+	}
+	if err := n.Decode(&t); err != nil {
+		return err
+	}
+	if t.FR == "" || t.EN == "" {
+		return fmt.Errorf("line %d: a source in two languages wants fr and en", n.Line)
+	}
+	s.FR, s.EN = t.FR, t.EN
+	return nil
 }
 
 func (d dated) holds(day time.Time) bool {
@@ -125,7 +148,7 @@ func (r *Rules) check() error {
 		switch {
 		case d.From.IsZero():
 			return fmt.Errorf("%s: no date from which it holds", what)
-		case d.Source == "":
+		case d.Source.FR == "":
 			return fmt.Errorf("%s: no source", what)
 		}
 		return nil

@@ -46,7 +46,7 @@ type Worth struct {
 	Without, With  Money // public support
 	Aids           []Aid
 	// Assumptions are the dated entries that the figures stand on.
-	Assumptions []string
+	Assumptions []metering.Text
 }
 
 // Money is the result of the investment.
@@ -127,11 +127,32 @@ func (r *Rules) Evaluate(p Project) (*Worth, error) {
 		total[k] = min(total[k], w.CapexEUR[k]) // support never exceeds the investment
 	}
 	w.With = money(w, heat, f.finance, total)
-	for _, s := range []struct{ what, source string }{{machine.Key, machine.Source}, {"pipe", pipe.Source}, {fuel.Key, fuel.Source}, {"electricity", electricity.Source},
-		{"finance", f.finance.Source}, {"cee", f.prices["cee"].Source}} {
-		w.Assumptions = append(w.Assumptions, s.what+": "+s.source)
+	for _, a := range []struct {
+		what metering.Text
+		source
+	}{
+		{machineName[machine.Key], machine.Source}, {metering.Text{FR: "conduite", EN: "pipe"}, pipe.Source}, {fuelName(fuel.Key), fuel.Source},
+		{metering.Text{FR: "électricité", EN: "electricity"}, electricity.Source}, {metering.Text{FR: "actualisation", EN: "finance"}, f.finance.Source},
+		{metering.Text{FR: "CEE", EN: "CEE"}, f.prices["cee"].Source},
+	} {
+		w.Assumptions = append(w.Assumptions, metering.Text{FR: a.what.FR + " : " + a.FR, EN: a.what.EN + ": " + a.EN})
 	}
 	return w, nil
+}
+
+var machineName = map[string]metering.Text{"exchanger": {FR: "échangeur", EN: "exchanger"}, "heat_pump": {FR: "pompe à chaleur", EN: "heat pump"}}
+
+// fuelName names a fuel; one of a programme's own rules keeps its key.
+func fuelName(key string) metering.Text {
+	switch key {
+	case "natural_gas":
+		return metering.Text{FR: "gaz naturel", EN: "natural gas"}
+	case "heating_oil":
+		return metering.Text{FR: "fioul domestique", EN: "heating oil"}
+	case "electricity":
+		return metering.Text{FR: "électricité remplacée", EN: "displaced electricity"}
+	}
+	return metering.Text{FR: key, EN: key}
 }
 
 // whole is the cost of equipment of a size.

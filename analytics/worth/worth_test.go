@@ -1,6 +1,7 @@
 package worth
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -152,4 +153,34 @@ func FuzzParse(f *testing.F) {
 			require.False(t, math.IsNaN(w.SavingEUR[middle]))
 		}
 	})
+}
+
+// Whatever is printed of the rules is there in both languages; a programme's own
+// rules may have one text for both.
+func TestSourcesInBothLanguages(t *testing.T) {
+	r, err := Builtin()
+	require.NoError(t, err)
+	check := func(key string, d dated) {
+		require.NotEmpty(t, d.Source.FR, key)
+		require.NotEmpty(t, d.Source.EN, key)
+		require.NotEqual(t, d.Source.FR, d.Source.EN, key)
+	}
+	for _, x := range r.Costs {
+		check(x.Key, x.dated)
+	}
+	for _, x := range r.Prices {
+		check(x.Key, x.dated)
+	}
+	for _, x := range r.Finance {
+		check("finance", x.dated)
+	}
+	for _, x := range r.Aids {
+		check(x.Key, x.dated)
+	}
+	const one = "finance: [{discount: [0.07, 0.05, 0.04], years: 20, from: 2020-01-01, source: %s}]"
+	own, err := Parse(strings.NewReader(fmt.Sprintf(one, "our bank")))
+	require.NoError(t, err)
+	require.Equal(t, source{FR: "our bank", EN: "our bank"}, own.Finance[0].Source)
+	_, err = Parse(strings.NewReader(fmt.Sprintf(one, "{fr: notre banque}")))
+	require.ErrorContains(t, err, "wants fr and en")
 }
