@@ -43,11 +43,15 @@ func AddCommissioning(ctx context.Context, r *registry.Registry, sealed []byte, 
 		return fail(err)
 	}
 	for _, m := range record.Meters {
-		switch i := slices.IndexFunc(mine, func(x metering.Meter) bool { return x.ID == m.ID }); {
+		i := slices.IndexFunc(mine, func(x metering.Meter) bool { return x.ID == m.ID })
+		switch {
 		case i < 0:
 			warnings = append(warnings, fmt.Sprintf("meter %s is not one of this gateway in the programme", m.ID))
 		case mine[i].Profile != m.Profile:
 			warnings = append(warnings, fmt.Sprintf("meter %s: profile %s, the programme says %s", m.ID, m.Profile, mine[i].Profile))
+		}
+		if i >= 0 && mine[i].Serial != "" && m.Identity["serial"] != "" && mine[i].Serial != m.Identity["serial"] {
+			warnings = append(warnings, fmt.Sprintf("meter %s: its serial number was %s, the programme says %s", m.ID, m.Identity["serial"], mine[i].Serial))
 		}
 		if !m.Accepted {
 			warnings = append(warnings, fmt.Sprintf("meter %s was not accepted", m.ID))

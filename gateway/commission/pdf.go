@@ -3,6 +3,7 @@ package commission
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -147,8 +148,16 @@ func (s *sheet) meter(m commissioning.Meter) {
 	if m.Channel > 0 {
 		where += fmt.Sprintf(", %s %d", s.t["channel"], m.Channel)
 	}
-	s.text("", 8.5, strings.Join([]string{m.Maker + ", " + where, fmt.Sprintf("%s %s (%s%s%s)", s.t["profile"], m.Profile, s.t["trust"], s.t["colon"], m.Trust),
-		fmt.Sprintf("%s %d ms", s.t["latency"], m.Latency.Milliseconds())}, s.t["semi"]))
+	about := []string{m.Maker + ", " + where, fmt.Sprintf("%s %s (%s%s%s)", s.t["profile"], m.Profile, s.t["trust"], s.t["colon"], m.Trust),
+		fmt.Sprintf("%s %d ms", s.t["latency"], m.Latency.Milliseconds())}
+	for _, what := range slices.Sorted(maps.Keys(m.Identity)) {
+		name := s.t["identity_"+what]
+		if name == "" {
+			name = what
+		}
+		about = append(about, name+" "+m.Identity[what])
+	}
+	s.text("", 8.5, strings.Join(about, s.t["semi"]))
 	if m.Error != "" {
 		s.text("B", 9, m.Error)
 	}

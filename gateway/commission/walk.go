@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,9 +12,12 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/commissioning"
+	"github.com/thermie/thermie/firmware-configs/profile"
 	"github.com/thermie/thermie/gateway"
 	"github.com/thermie/thermie/gateway/judge"
+	"github.com/thermie/thermie/gateway/modbus"
 	"github.com/thermie/thermie/gateway/poll"
+	"github.com/thermie/thermie/gateway/scan"
 	"github.com/thermie/thermie/metering"
 )
 
@@ -174,6 +178,12 @@ func (w *walk) read(ctx context.Context, b poll.Bus, m poll.Meter, entry *commis
 		}
 		w.say("no_reading", entry.Error)
 		return nil
+	}
+	entry.Identity = scan.Identify(ctx, m.Profile, func(ctx context.Context, s profile.Span) ([]uint16, error) {
+		return modbus.Once(ctx, b.Endpoint, m.Unit, s.Table, s.Address, s.Words)
+	})
+	for _, what := range slices.Sorted(maps.Keys(entry.Identity)) {
+		w.say("identity", w.text["identity_"+what], entry.Identity[what])
 	}
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
 	for _, v := range judge.Readings(check.Readings) {

@@ -101,6 +101,8 @@ func TestWalk(t *testing.T) {
 	m := r.Meters[0]
 	require.Equal(t, "gaz-atelier", m.ID)
 	require.Equal(t, "Sceau posé", m.Remark)
+	require.Contains(t, m.Identity["model"], "PCD7H104SE", "which device stood there")
+	require.Contains(t, said, "modèle PCD7H104SE")
 	require.True(t, m.Accepted)
 	require.Equal(t, metering.GasVolume, m.Readings[0].Quantity)
 	require.Equal(t, "Zoé", r.Installer)

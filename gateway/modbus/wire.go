@@ -66,6 +66,9 @@ func openPort(e Endpoint) (wire, error) {
 			RxDuringTx: r.ReceiveDuringSend, DelayRtsBeforeSend: r.DelayBeforeSend, DelayRtsAfterSend: r.DelayAfterSend}
 	}
 	p, err := serial.Open(&c)
+	if err != nil && e.RS485 != nil && errors.Is(err, syscall.ENOTTY) {
+		return nil, fmt.Errorf("open %s: this driver does not steer the line's direction: leave rs485 out, the adapter does it by itself (%w)", e.Device, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", e.Device, err)
 	}

@@ -47,19 +47,7 @@ func name(ctx context.Context, o Options, d *Device) ([]Candidate, error) {
 	fits, err := o.Library.Recognise(ctx, x.fetch)
 	var out []Candidate
 	for _, f := range fits[:min(len(fits), mostCandidates)] {
-		c := Candidate{Profile: f.Profile, Sure: f.Certain, Identity: map[string]string{}}
-		for _, i := range f.Profile.Identity {
-			words, err := x.fetch(ctx, i.Span())
-			if err != nil {
-				continue // not every model has every identity
-			}
-			image := profile.Image{}
-			image.Put(i.Table, i.Address, words...)
-			if text, ok := i.Get(image); ok && text != "" {
-				c.Identity[i.What] = text
-			}
-		}
-		out = append(out, c)
+		out = append(out, Candidate{Profile: f.Profile, Sure: f.Certain, Identity: Identify(ctx, f.Profile, x.fetch)})
 	}
 	err = cmp.Or(err, x.failed)
 	line.Close() // a serial port has one user
@@ -75,6 +63,24 @@ func name(ctx context.Context, o Options, d *Device) ([]Candidate, error) {
 		return cmp.Or(cmp.Compare(b.share(), a.share()), cmp.Compare(b.Believed, a.Believed), cmp.Compare(a.Profile.ID, b.Profile.ID))
 	})
 	return out, err
+}
+
+// Identify reads what a device says of itself: serial, model, firmware, maker. What
+// it does not say is left out: not every model has every identity.
+func Identify(ctx context.Context, p *profile.Profile, read func(context.Context, profile.Span) ([]uint16, error)) map[string]string {
+	found := map[string]string{}
+	for _, i := range p.Identity {
+		words, err := read(ctx, i.Span())
+		if err != nil {
+			continue
+		}
+		image := profile.Image{}
+		image.Put(i.Table, i.Address, words...)
+		if text, ok := i.Get(image); ok && text != "" {
+			found[i.What] = text
+		}
+	}
+	return found
 }
 
 // share of a candidate's readings is plausible.
