@@ -18,8 +18,8 @@ var (
 	// right and whose checksum is not.
 	ErrDamaged = fmt.Errorf("%w: damaged on its way", ErrBadFrame)
 	// ErrTwoAnswers is the ErrBadFrame of two whole answers to one question that do
-	// not say the same.
-	ErrTwoAnswers = fmt.Errorf("%w: two answers that differ", ErrBadFrame)
+	// not say the same, or that no converter can have repeated.
+	ErrTwoAnswers = fmt.Errorf("%w: two answers to one question", ErrBadFrame)
 	// ErrUnreachable: the connection or the serial port could not be opened, or broke.
 	ErrUnreachable = errors.New("unreachable")
 )

@@ -28,6 +28,7 @@ type serialTransport struct {
 	onLate func(unit byte)
 	again  bool // the answer taken last is the one before it once more
 	twice  twice
+	first  map[byte]time.Time // when a unit answered for the first time
 }
 
 // heard is the last answer that came from a unit, taken or not. Of one that was
@@ -43,7 +44,7 @@ type heard struct {
 const bridgeMissedMost = 4
 
 func newSerial(e Endpoint, c *counters) *serialTransport {
-	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}, tuned: patience{}, twice: twice{}}
+	s := &serialTransport{e: e, char: e.Character(), gap: e.Gap(), count: c, doubts: newDoubts(e), last: map[byte]heard{}, tuned: patience{}, twice: twice{}, first: map[byte]time.Time{}}
 	s.dialer = dialer{count: c, open: func(ctx context.Context) (err error) {
 		if e.Type == RTU {
 			s.wire, err = openPort(e)
@@ -66,8 +67,6 @@ func (s *serialTransport) close() error {
 	s.wire, s.missed = nil, 0
 	return err
 }
-
-func (s *serialTransport) doubt(unit byte) time.Time { return s.doubts.until(unit) }
 
 // owe notes that the answer to a question may come for a while yet.
 func (s *serialTransport) owe(q question) {
@@ -401,6 +400,9 @@ func (s *serialTransport) finish(ctx context.Context, q question, n int) ([]byte
 	s.in = nil
 	s.doubts.answered(q, reply[1]&0x80 != 0)
 	s.hear(q.unit, q, reply)
+	if _, known := s.first[q.unit]; !known {
+		s.first[q.unit] = time.Now()
+	}
 	return reply, nil
 }
 

@@ -35,13 +35,13 @@ func (t twice) wait(unit byte, most time.Duration) time.Duration {
 }
 
 // stray looks at a whole frame that nobody waits for. When nothing is owed by its
-// unit and the question that it fits was answered before, with other contents, it
-// is the answer of another device of the same id. The same bytes once more would
-// be a converter that repeats itself.
+// unit and the question that it fits was answered before, it is the answer of
+// another device of the same id, or a converter repeats itself: either way there
+// may be such a one behind each answer.
 func (s *serialTransport) stray(frame []byte) {
 	unit := frame[0]
 	old, is := s.last[unit]
-	if !is || old.unit != unit || s.doubts.owed(unit) || !rivals(old.question, old.frame, frame) {
+	if !is || old.unit != unit || s.doubts.owed(unit) || !fits(old.question, old.frame) || !fits(old.question, frame) {
 		return
 	}
 	if after := time.Since(old.at); after <= s.e.Timeout+s.e.Quiet {
@@ -62,20 +62,34 @@ func (s *serialTransport) begun(q question, n int) time.Duration {
 	return time.Duration(q.serialLength())*s.char + 4*s.gap
 }
 
-// second says that what follows an answer is another one to the same question.
+// second says that what follows an answer is another one to the same question: one
+// that says something else, or, on a port of this machine, one at all, since no
+// converter is there to repeat anything.
 func (s *serialTransport) second(q question, first, rest []byte) bool {
 	v, n := judgeSerial(rest, q)
-	if v != answer || s.doubts.owed(q.unit) || !rivals(q, first, rest[:n]) {
+	if v != answer || s.doubts.owed(q.unit) || s.e.Type != RTU && bytes.Equal(first, rest[:n]) {
 		return false
 	}
 	s.twice[q.unit] = slower{after: s.twice[q.unit].after}
 	return true
 }
 
-// rivals says that two frames could both answer a question and do not say the same.
-func rivals(q question, a, b []byte) bool {
-	fits := func(f []byte) bool {
-		return f[1]&0x7f == q.function && (f[1]&0x80 != 0 || len(f) == q.serialLength())
+// fits says that a frame could answer a question: with registers or a refusal.
+func fits(q question, frame []byte) bool {
+	return frame[1]&0x7f == q.function && (frame[1]&0x80 != 0 || len(frame) == q.serialLength())
+}
+
+// probation is for how long a unit is left in peace after its very first answer,
+// to hear whether a second one follows: questions that are alike follow each other
+// so closely that each could be taken for the answer to the next.
+const probation = 150 * time.Millisecond
+
+// doubt is when a unit may be asked again: no answer of it is expected any more,
+// and it is not on probation.
+func (s *serialTransport) doubt(unit byte) time.Time {
+	at := s.doubts.until(unit)
+	if until := s.first[unit].Add(min(probation, s.e.Timeout)); until.After(at) && time.Now().Before(until) {
+		return until
 	}
-	return fits(a) && fits(b) && !bytes.Equal(a, b)
+	return at
 }

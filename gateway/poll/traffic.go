@@ -14,7 +14,7 @@ type traffic struct {
 	attempts  int // requests
 	damaged   int // of which came back damaged
 	strangers int // of which were answered by another unit
-	twice     int // of which were answered twice, with contents that differ
+	twice     int // of which were answered twice
 	heard     int // of which were answered, damaged answers included
 	begun     int // damaged answers whose unit, function and length are right
 	bytes     int // of the answers that were heard, as they should be
@@ -25,6 +25,9 @@ const (
 	rateWindow = 200
 	// enoughTries is from how many requests on a rate says something.
 	enoughTries = 20
+	// enoughHeard is from how many answers on their damage may tell collisions; how
+	// many it really takes depends on their length.
+	enoughHeard = 10
 	// enoughTwice is how many second answers are no accident.
 	enoughTwice = 2
 )
@@ -91,7 +94,7 @@ func (t *traffic) share() float64 { return float64(t.damaged) / float64(t.heard)
 // mean's 95 % interval (3.0 for k = 0). The share is then 1-(1-p)^bytes, and three
 // standard deviations of its count are added, since it is looked at again and again.
 func (t *traffic) collides() (expected float64, is bool) {
-	if t.heard < enoughTries || 2*t.damaged <= t.heard {
+	if t.heard < enoughHeard || 2*t.damaged <= t.heard {
 		return 0, false
 	}
 	n, k := float64(t.heard), float64(t.damaged-t.begun)
@@ -106,13 +109,13 @@ func (t *traffic) collides() (expected float64, is bool) {
 func (w *Worker) doubled(m *member) string {
 	t := &m.health.traffic
 	if t.twice >= enoughTwice {
-		return fmt.Sprintf("%d of the last %d questions were answered twice, with contents that differ: two devices at unit %d", t.twice, t.attempts, m.Unit)
+		return fmt.Sprintf("%d of the last %d questions were answered twice: two devices at unit %d", t.twice, t.attempts, m.Unit)
 	}
 	well, suffer := w.others(m)
-	if t.attempts < enoughTries || suffer {
+	if suffer {
 		return ""
 	}
-	if 2*t.damaged > t.attempts && well {
+	if t.attempts >= enoughTries && 2*t.damaged > t.attempts && well {
 		return fmt.Sprintf("%.0f %% of the last %d answers came damaged while the other units of the line answer well: two devices at unit %d?",
 			100*float64(t.damaged)/float64(t.attempts), t.attempts, m.Unit)
 	}

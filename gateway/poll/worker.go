@@ -275,8 +275,7 @@ func (w *Worker) finish(j *job) {
 		d.fails, d.probe = 0, time.Time{}
 	} else {
 		d.fails++
-		// Where there is no connection at all, asking costs next to nothing.
-		if extra := d.fails - patience; extra >= 0 && !errors.Is(j.err(), modbus.ErrUnreachable) {
+		if extra := d.fails - patience; extra >= 0 && !cheap(j.err()) {
 			d.probe = now.Add(min(probeShare*w.endpoint.Timeout<<min(extra, 6), probeSeldom))
 		}
 	}
@@ -292,6 +291,12 @@ func (w *Worker) finish(j *job) {
 		w.log.Info("the meter answers again", "meter", d.members[0].ID, "unit", d.unit, "missed", was)
 	}
 	w.emit(readings)
+}
+
+// cheap says that a failure cost the line no time-out: there is no connection at
+// all, or an answer came in time and was of no use.
+func cheap(err error) bool {
+	return errors.Is(err, modbus.ErrUnreachable) || errors.Is(err, modbus.ErrDamaged) || errors.Is(err, modbus.ErrTwoAnswers)
 }
 
 // absent gives the readings of a job that is not worth asking for.

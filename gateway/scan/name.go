@@ -28,7 +28,8 @@ const (
 type examiner struct {
 	line   *modbus.Line
 	unit   byte
-	silent int // in a row
+	silent int  // in a row
+	twice  bool // something was answered twice
 	failed error
 }
 
@@ -53,9 +54,13 @@ func name(ctx context.Context, o Options, d *Device) ([]Candidate, error) {
 	line.Close() // a serial port has one user
 	for i := range out {
 		if err == nil {
-			err = out[i].read(ctx, e, d.Unit)
+			var twice bool
+			twice, err = out[i].read(ctx, e, d.Unit)
+			x.twice = x.twice || twice
 		}
 	}
+	// Two of one model say the same of what was asked first.
+	d.Duplicate = d.Duplicate || x.twice
 	slices.SortStableFunc(out, func(a, b Candidate) int {
 		if a.Sure != b.Sure {
 			return map[bool]int{true: -1, false: 1}[a.Sure]
@@ -105,27 +110,31 @@ func (x *examiner) fetch(ctx context.Context, s profile.Span) ([]uint16, error) 
 		x.failed = fmt.Errorf("unit %d: %w", x.unit, err)
 	case errors.Is(err, modbus.ErrTimeout):
 		x.silent++
+	case errors.Is(err, modbus.ErrTwoAnswers):
+		x.twice = true
 	default:
 		x.silent = 0
 	}
 	return words, err
 }
 
-// read reads all that a candidate's profile has and judges it.
-func (c *Candidate) read(ctx context.Context, e modbus.Endpoint, unit byte) error {
+// read reads all that a candidate's profile has and judges it; twice says that
+// something was answered twice.
+func (c *Candidate) read(ctx context.Context, e modbus.Endpoint, unit byte) (twice bool, err error) {
 	channel := min(c.Profile.Channels(), 1)
 	w, err := poll.New(poll.Bus{ID: "scan", Endpoint: e, Meters: []poll.Meter{{ID: "scan", Unit: unit, Profile: c.Profile,
 		Channel: channel, Interval: max(time.Minute, c.Profile.Timing.MinPoll)}}}, poll.Options{})
 	if err != nil {
-		return fmt.Errorf("unit %d as %s: %w", unit, c.Profile.ID, err)
+		return false, fmt.Errorf("unit %d as %s: %w", unit, c.Profile.ID, err)
 	}
 	for _, check := range w.ReadOnce(ctx) {
 		c.Readings = check.Readings
+		twice = twice || errors.Is(check.Err, modbus.ErrTwoAnswers)
 	}
 	for _, v := range judge.Readings(c.Readings) {
 		if v.OK && v.Reading.Quality.Level == metering.Good {
 			c.Believed++
 		}
 	}
-	return ctx.Err()
+	return twice, ctx.Err()
 }

@@ -3,6 +3,7 @@ package scan_test
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -248,6 +249,26 @@ func TestSuspectsTwoDevicesAtOneUnit(t *testing.T) {
 			require.True(t, found[0].Duplicate)
 		})
 	}
+}
+
+// Two meters of one model with one address say the same of what they are asked
+// first; what they count differs.
+func TestSuspectsTwoOfOneModel(t *testing.T) {
+	t.Parallel()
+	first, second := testSite(t), testSite(t)
+	other := maps.Clone(electricity)
+	other[metering.ActiveEnergyImport], other[metering.ActivePower] = "777", "1.25"
+	second.devices = map[byte]profile.Image{3: image(t, "schneider-iem3000", other)}
+	l, err := slave.OpenLine(slave.LineOptions{Baud: 38400, Parity: "even", StopBits: 1, Turnaround: 5 * time.Millisecond,
+		Handler: first.handle, Rival: second.handle, RivalTurnaround: 25 * time.Millisecond})
+	require.NoError(t, err)
+	defer l.Close()
+	found, err := scan.Line(context.Background(), scan.Options{Endpoint: modbus.Endpoint{Type: modbus.RTU, Device: l.Device, Baud: 38400, Parity: "even", StopBits: 1},
+		Units: []byte{3, 7}, Wait: 100 * time.Millisecond, Patience: 200 * time.Millisecond, Library: library(t)})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.True(t, found[0].Duplicate)
+	require.False(t, found[1].Duplicate)
 }
 
 func TestTCP(t *testing.T) {
