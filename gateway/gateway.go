@@ -78,7 +78,7 @@ const (
 	drainTime = 2 * time.Second
 	// changesEvery bounds how often the status is published for a change.
 	changesEvery = 5 * time.Second
-	watchEvery   = time.Second
+	watchEvery   = 5 * time.Second
 )
 
 // New puts a gateway together and takes its data folder. It reaches neither

@@ -114,4 +114,4 @@ func dialSocket(ctx context.Context, e Endpoint) (*socket, error) {
 
 // fresh is for how long after its last answer a connection is taken to be open:
 // after it, that is looked at before the next question.
-const fresh = 250 * time.Millisecond
+const fresh = 2 * time.Second

@@ -25,6 +25,10 @@ const (
 // statusEvery is how often the status is published although nothing changed.
 const statusEvery = time.Minute
 
+// lookEvery is how often the session looks for what is overdue: patience is counted
+// in minutes, and each look wakes a process that sleeps between polls.
+const lookEvery = 5 * time.Second
+
 // Options of Run.
 type Options struct {
 	Territory, Gateway string
@@ -61,7 +65,7 @@ type Options struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	tick    <-chan time.Time // for tests; when nil, a ticker of a second
+	tick    <-chan time.Time // for tests; when nil, a ticker of lookEvery
 	backoff *mqtt.Backoff
 }
 
@@ -127,7 +131,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.tick == nil {
-		t := time.NewTicker(time.Second)
+		t := time.NewTicker(lookEvery)
 		defer t.Stop()
 		o.tick = t.C
 	}
