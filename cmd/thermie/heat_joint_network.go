@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/thermie/thermie/analytics/matching"
+	"github.com/thermie/thermie/analytics/plot"
 )
 
 // jointNetwork is what is worth building of pipes, heat pumps and tanks.
@@ -167,4 +168,42 @@ func (a *matchAnswer) printNetwork(out io.Writer) {
 	for i, k := range n.of {
 		fmt.Fprintf(out, "  tank at %s, %g kWh: %.1f MWh through it\n", a.joint.tanks[k].ID, a.joint.tanks[k].CapacityKWh, sum(n.plan.Tanks[i].OutMWh, func(v float64) float64 { return v }))
 	}
+}
+
+// jointCharts draw what heat pumps deliver in the joint plan, and what tanks hold.
+func (a *matchAnswer) jointCharts() []plot.Chart {
+	j := a.joint
+	if j == nil {
+		return nil
+	}
+	bars := plot.Chart{Title: "With heat pumps and tanks, all pairs together (dark: lifted)", YLabel: "MWh"}
+	for s, row := range j.plan.MatrixMWh {
+		for d, mwh := range row {
+			if mwh < least {
+				continue
+			}
+			lifted := 0.0
+			if j.plan.LiftMWh != nil {
+				lifted = j.plan.LiftMWh[s][d]
+			}
+			bars.Bars = append(bars.Bars, plot.Bar{Name: a.name(s, d), Height: mwh, Inner: lifted})
+		}
+	}
+	held := plot.Chart{Title: "Tanks, mean content by day", XLabel: "Days since " + a.site.Grid.Start.Format("2006-01-02"), YLabel: "kWh"}
+	perDay := max(1, int(24/j.problem.Hours))
+	for k, x := range j.plan.Tanks {
+		line := plot.Line{Name: "tank at " + j.tanks[k].ID}
+		for from := 0; from < len(x.ContentKWh); from += perDay {
+			day := x.ContentKWh[from:min(from+perDay, len(x.ContentKWh))]
+			line.Points = append(line.Points, [2]float64{float64(from / perDay), sum(day, func(v float64) float64 { return v }) / float64(len(day))})
+		}
+		held.Lines = append(held.Lines, line)
+	}
+	if len(bars.Bars) == 0 {
+		return nil
+	}
+	if len(held.Lines) == 0 {
+		return []plot.Chart{bars}
+	}
+	return []plot.Chart{bars, held}
 }

@@ -123,7 +123,7 @@ func (a *matchAnswer) document() map[string]any {
 		"rule": "COP = 0.5 Th/(Th-Tl), logarithmic mean temperatures in K, the need's raised and the source's lowered by its contribution; delivered = min(need, source heat x gain x COP/(COP-1)); targets up to 110 degC; a large lift needs a machine of several stages"}
 	optimum := a.planOf(a.plan)
 	// A bound is never rounded down: what is delivered, rounded, must not pass it.
-	optimum["bound_MWh"], optimum["gap"], optimum["unproved_steps"] = math.Ceil(1000*a.plan.Bound-1e-6)/1000, a.plan.Gap, a.plan.Unproved
+	optimum["bound_MWh"], optimum["gap"], optimum["unproved_steps"] = math.Ceil(1000*a.deliveredBound()-1e-6)/1000, a.plan.Gap, a.plan.Unproved
 	if len(a.options.weights) > 0 {
 		optimum["weights"], optimum["worth"] = a.options.weights, milli(a.plan.Worth)
 	}
@@ -145,6 +145,22 @@ func (a *matchAnswer) document() map[string]any {
 		}
 	}
 	return out
+}
+
+// deliveredBound is what no plan can pass: of worth if needs are weighed, else of
+// heat, for which the preference of short ways in the weights is taken out.
+func (a *matchAnswer) deliveredBound() float64 {
+	least := 1.0
+	if len(a.options.weights) == 0 {
+		for s, row := range a.problem.Gain {
+			for d, g := range row {
+				if g > 0 {
+					least = min(least, a.problem.Weight[s][d])
+				}
+			}
+		}
+	}
+	return a.plan.Bound / least
 }
 
 func sum[T any](list []T, of func(T) float64) (total float64) {
@@ -288,7 +304,7 @@ func (a *matchAnswer) charts() []plot.Chart {
 		{Name: "delivered, optimum", Points: daily(func(i int) float64 { return a.plan.ByStepKW[i] })},
 		{Name: "delivered, built", Points: daily(func(i int) float64 { return a.chosen.ByStepKW[i] })},
 	}}
-	return append([]plot.Chart{bars, days}, a.diagrams()...)
+	return append(append([]plot.Chart{bars, days}, a.jointCharts()...), a.diagrams()...)
 }
 
 // diagrams draw temperature against heat for each pair of the network.
