@@ -92,7 +92,7 @@ func (x *decomposition) solve(ctx context.Context, o StoredOptions) (price []flo
 	for {
 		var share []float64
 		m, before := x.master(), gap
-		share, price, _ = m.solve(x.scaled(price), min(max(gap*care, 1e-11), 1e-3))
+		share, price, _ = m.solve(x.scaled(price), min(max(gap*care, 1e-12), 1e-3))
 		x.unscale(price)
 		x.balance(m, share)
 		gap = x.gap()
@@ -111,7 +111,7 @@ func (x *decomposition) solve(ctx context.Context, o StoredOptions) (price []flo
 			break
 		}
 		if gap > before/2 {
-			care = max(care/4, 1e-4) // the master was not exact enough to tell more
+			care = max(care/4, 1e-6) // the master was not exact enough to tell more
 		}
 	}
 	if err := ctx.Err(); err != nil {

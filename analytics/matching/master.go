@@ -107,7 +107,7 @@ func (m *master) solve(price []float64, tolerance float64) (share, prices []floa
 			worth += float64(v * p.th[c])
 		}
 		b.residuals(p)
-		if gap <= tolerance*(1+math.Abs(worth)) && b.worst <= 1e-9 {
+		if gap <= tolerance*max(math.Abs(worth), 1e-6) && b.worst <= 1e-9 {
 			break
 		}
 		mu := gap / n

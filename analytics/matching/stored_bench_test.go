@@ -72,10 +72,10 @@ func benchmarkStored(b *testing.B, p *Problem, tanks []Tank) {
 	}
 }
 
-// Days and a month of the synthetic year with three tanks, and with heat pumps on
+// A day and a month of the synthetic year with three tanks, and with heat pumps on
 // all pairs; with WRITE_PROBLEM=file the problem is written for testdata/highs_tanks.py.
-func BenchmarkStoredDays3(b *testing.B) {
-	p, tanks := equipped(year(7, 6, 3, 1, math.Inf(1)), 3)
+func BenchmarkStoredDay(b *testing.B) {
+	p, tanks := equipped(year(7, 6, 1, 1, math.Inf(1)), 3)
 	writeStored(b, p, tanks)
 	benchmarkStored(b, p, tanks)
 }

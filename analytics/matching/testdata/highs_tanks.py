@@ -1,6 +1,6 @@
 """A problem with heat pumps and tanks as one linear programme through HiGHS.
 
-Reads what WRITE_PROBLEM=problem.json go test -bench StoredDays ./analytics/matching
+Reads what WRITE_PROBLEM=problem.json go test -bench 'StoredDay$' -benchtime 1x ./analytics/matching
 wrote and states the programme of docs/heat-matching.md over all its steps, with
 nothing of our decomposition. For docs/benchmarks.md.
 
