@@ -19,9 +19,10 @@ type Options struct {
 	MinDays   int     // shortest run; usual 10
 	MinEffect float64 // least change of level, as a share of mean daily use; usual 0.05
 	MinZ      float64 // least change in standard errors; usual 4
-	// Sigma and Rho are scatter and lag-1 correlation of the baseline's residuals,
-	// to begin with; 0: they are learned from the series alone.
-	Sigma, Rho float64
+	// Before are the days of the baseline beside its model, which hold no event that
+	// is sought: they tell scatter and correlation to begin with. None: both are
+	// learned from the series itself, where an event counts as scatter.
+	Before []Day
 }
 
 // Event is a proposed change of level.
@@ -91,9 +92,18 @@ func Detect(days []Day, o Options) *Found {
 	var cuts []int
 	rest := make([]float64, len(days))
 	least := math.Inf(1)
-	for _, whole := range []bool{true, false} {
+	// So it is with the noise, as the baseline has it and as the series itself.
+	sigma, rho, told := quiet(o.Before, o.MinDays)
+	for _, begin := range []struct{ whole, before bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
+		if begin.before && !told {
+			continue
+		}
 		g := *f
-		found, left := g.search(days, use, o, whole)
+		g.Sigma, g.Rho = 0, 0
+		if begin.before {
+			g.Sigma, g.Rho = sigma, rho
+		}
+		found, left := g.search(days, use, o, begin.whole)
 		if c := g.cost(left, use, found, o); c < least || math.IsInf(least, 1) {
 			least, cuts, rest, f.Rho, f.Sigma = c, found, left, g.Rho, g.Sigma
 		}
@@ -110,6 +120,7 @@ func Detect(days []Day, o Options) *Found {
 func (f *Found) search(days []Day, use []bool, o Options, whole bool) (cuts []int, rest []float64) {
 	level := make([]float64, len(days))
 	rest = make([]float64, len(days))
+	sigma, rho, told := f.Sigma, f.Rho, f.Sigma > 0
 	for round := range 6 {
 		routine := make([]float64, len(days))
 		if round > 0 || whole {
@@ -118,8 +129,8 @@ func (f *Found) search(days []Day, use []bool, o Options, whole bool) (cuts []in
 		take(rest, days, routine)
 		setLevel(level, rest, use, cuts)
 		if f.noise(rest, level, use); round == 0 { // an event would count as scatter here
-			if f.differences(rest, use); o.Sigma > 0 {
-				f.Sigma, f.Rho = o.Sigma, min(max(o.Rho, 0), 0.95)
+			if f.differences(rest, use); told {
+				f.Sigma, f.Rho = sigma, rho
 			}
 		}
 		next := f.prune(rest, use, f.cut(rest, use, o), o)
@@ -306,6 +317,30 @@ func (f *Found) noise(rest, level []float64, use []bool) {
 	f.Rho = min(max(f.Rho+(1+float64(4*f.Rho))/n, 0), 0.95)
 }
 
+// quiet learns scatter and correlation of days without events, what is routine taken
+// off; ok is false when there are fewer than half a year of them.
+func quiet(days []Day, most int) (sigma, rho float64, ok bool) {
+	f := &Found{}
+	use, n, mean := make([]bool, len(days)), 0, 0.0
+	for i, d := range days {
+		if use[i] = !math.IsNaN(d.Saved) && !math.IsNaN(d.Baseline) && !d.Special; use[i] {
+			n++
+			mean += d.Baseline - d.Saved
+		}
+	}
+	if n < leastQuiet || !(mean > 0) {
+		return 0, 0, false
+	}
+	f.shutdowns(days, use, most, mean/float64(n))
+	rest, level := make([]float64, len(days)), make([]float64, len(days))
+	take(rest, days, routinePart(days, use, nil))
+	setLevel(level, rest, use, nil)
+	f.noise(rest, level, use)
+	return f.Sigma, f.Rho, f.Sigma > 0
+}
+
+const leastQuiet = 180
+
 // differences learns correlation and scatter from differences over one and two
 // days, which a change of level touches once only:
 //
@@ -332,6 +367,9 @@ func (f *Found) differences(rest []float64, use []bool) {
 	}
 }
 
+// firstDayTells is the correlation from which the first day of a level is set apart.
+const firstDayTells = 0.3
+
 // cut finds the cuts of the whitened series with the least cost.
 func (f *Found) cut(rest []float64, use []bool, o Options) []int {
 	var at []int // days that count
@@ -357,7 +395,16 @@ func (f *Found) cut(rest []float64, use []bool, o Options) []int {
 		sum[k+1] = sum[k] + w
 		sumSq[k+1] = sumSq[k] + float64(w*w)
 	}
+	// The first day of a new level, whitened by the day before, shows the change once
+	// more, by rho/(1-rho): it is of neither level, and the cut stands where it is.
+	first := make([]bool, n+1)
+	for k := 1; k < n; k++ {
+		first[k] = f.Rho > firstDayTells && at[k-1] == at[k]-1
+	}
 	cost := func(i, j int) float64 {
+		if first[i] {
+			i++
+		}
 		s := sum[j] - sum[i]
 		return sumSq[j] - sumSq[i] - float64(s*s)/float64(j-i)
 	}

@@ -65,6 +65,35 @@ func TestDetect(t *testing.T) {
 	require.Greater(t, found, steps*9/10)
 }
 
+// In noise that lasts for days the baseline's own days tell how long: most steps are
+// found, and no more false ones.
+func TestDetectInStrongNoise(t *testing.T) {
+	found, alone, steps, falseOnes := 0, 0, 0, 0
+	near := func(got *Found, want int) int {
+		for _, e := range got.Events {
+			if abs(e.Index-want) <= 7 {
+				return 1
+			}
+		}
+		return 0
+	}
+	for seed := range uint64(40) {
+		o := Options{Before: year(seed+1000, 0.7, 0.05, nil)}
+		falseOnes += len(Detect(year(seed, 0.7, 0.05, nil), o).Events)
+		at := 60 + int(seed*3)%230
+		days := year(seed, 0.7, 0.05, map[int]float64{at: 150, at + 45: -150})
+		for _, want := range []int{at, at + 45} {
+			steps++
+			found += near(Detect(days, o), want)
+			alone += near(Detect(days, Options{}), want)
+		}
+	}
+	t.Logf("%d of %d steps found, %d without the baseline's days, %d false candidates in 40 years", found, steps, alone, falseOnes)
+	require.GreaterOrEqual(t, found, steps*9/10)
+	require.GreaterOrEqual(t, found, alone)
+	require.LessOrEqual(t, falseOnes, 4)
+}
+
 func abs(i int) int { return max(i, -i) }
 
 func TestDetectSizes(t *testing.T) {

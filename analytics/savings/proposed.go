@@ -63,19 +63,22 @@ const EventAlarm = "event"
 func (e *Evaluation) ProposedEvents(k int) []Proposed {
 	f := e.Fits[k]
 	m, days := f.model, f.site
-	var line []nonroutine.Day
-	for d := e.first; d < e.last; d++ {
-		at := e.grid.days[d].In(calendar.Paris)
-		x := nonroutine.Day{Saved: math.NaN(), Baseline: math.NaN(), Weekday: int(at.Weekday()), Special: calendar.Holiday(at) != ""}
-		if day := &days[d]; day.known && day.driven && day.covered >= minDayCover {
-			base := f.y[d]
-			base += e.accepted(m, e.grid.days[d])
-			x.Baseline, x.Saved = base, base-day.y
+	line := func(from, to int) []nonroutine.Day {
+		var out []nonroutine.Day
+		for d := from; d < to; d++ {
+			at := e.grid.days[d].In(calendar.Paris)
+			x := nonroutine.Day{Saved: math.NaN(), Baseline: math.NaN(), Weekday: int(at.Weekday()), Special: calendar.Holiday(at) != ""}
+			if day := &days[d]; day.known && day.driven && day.covered >= minDayCover {
+				base := f.y[d] + e.accepted(m, e.grid.days[d])
+				x.Baseline, x.Saved = base, base-day.y
+			}
+			out = append(out, x)
 		}
-		line = append(line, x)
+		return out
 	}
+	before := line(e.grid.index(e.Plan.Baseline.From.Time()), e.grid.index(e.Plan.Baseline.To.Time()))
 	var out []Proposed
-	for _, ev := range nonroutine.Detect(line, nonroutine.Options{}).Events {
+	for _, ev := range nonroutine.Detect(line(e.first, e.last), nonroutine.Options{Before: before}).Events {
 		from := e.grid.days[e.first+ev.Index]
 		if e.knownEvent(m, from) {
 			continue

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/thermie/thermie/analytics/baseline"
 	"github.com/thermie/thermie/analytics/nonroutine"
 	"github.com/thermie/thermie/analytics/quality"
 )
@@ -49,9 +48,10 @@ func savedDays(l *ledger, c *calendarDays) *dayLine {
 }
 
 // events proposes the non-routine events of the reporting period.
-func (a *answer) events(d *dayLine, f frames, base, rep *data, fit *baseline.Fit, rho float64) {
+func (a *answer) events(d, before *dayLine, base *data) {
 	shutdowns(d, base)
-	found := nonroutine.Detect(d.days, nonroutine.Options{})
+	shutdowns(before, base)
+	found := nonroutine.Detect(d.days, nonroutine.Options{Before: before.days})
 	dates, list := []string{}, []any{}
 	for _, e := range found.Events {
 		date := d.start[e.Index].Format(time.DateOnly)

@@ -173,7 +173,12 @@ func (a *answer) savings(fit *baseline.Fit, f frames, base, rep *data) error {
 	}
 	a.ranges(fit, f.rep)
 	days := savedDays(l, &a.calendar)
-	a.events(days, f, base, rep, fit, s.Noise.RhoUsed)
+	fitted, err := fit.Predict(f.base)
+	if err != nil {
+		return err
+	}
+	before := savedDays(&ledger{start: f.base.Start, observed: f.base.Energy, predicted: fitted, loc: a.c.Task.Location}, &a.calendar)
+	a.events(days, before, base)
 	if err := a.adjust(l, days); err != nil {
 		return err
 	}
