@@ -88,8 +88,8 @@ const (
 // not, since they need the number of independent rows.
 //
 // Change points, drivers and calendars must earn their place, for among many one seems to help by
-// chance: of the regressions, the one with the fewest parameters takes
-// part whose error is not greater than the least among them by more than one standard
+// chance: where a regression wins, the one with the fewest parameters is
+// taken whose error is not greater than the least among them by more than one standard
 // error of that difference (Breiman et al. 1984, 3.4.3). The standard error is that of
 // the sums of weeks: neighbouring days that are alike do not count as independent.
 //
@@ -274,11 +274,11 @@ func (s *chooser) eliminate(shape Shape, calendar Calendar) {
 
 // best is the chosen model with its record.
 func (s *chooser) best() (*Fit, error) {
-	chosen := -1
+	chosen, least := -1, -1 // least: who is to be beaten
 	for _, members := range s.families() {
-		i := s.champion(members)
-		if i >= 0 && (chosen < 0 || s.before(i, chosen)) {
-			chosen = i
+		first := s.least(members)
+		if first >= 0 && (least < 0 || s.before(first, least)) {
+			chosen, least = s.champion(members), first
 		}
 	}
 	if chosen < 0 {
@@ -322,14 +322,20 @@ func (s *chooser) families() [][]int {
 	return out
 }
 
-// champion is the member of a family that takes part; -1 for none.
-func (s *chooser) champion(members []int) int {
+// least is the member of a family that predicts best; -1 for none.
+func (s *chooser) least(members []int) int {
 	least := -1
 	for _, i := range members {
 		if s.square[i] != nil && (least < 0 || s.before(i, least)) {
 			least = i
 		}
 	}
+	return least
+}
+
+// champion is the member of a family that is taken when the family wins.
+func (s *chooser) champion(members []int) int {
+	least := s.least(members)
 	chosen := least
 	if s.choice.HighestR2Adj {
 		return chosen
