@@ -121,6 +121,7 @@ func (v *visit) planFigures(p metering.HeatPlan) []compared {
 	return []compared{
 		{v.t("plan.bound"), v.t("plan.bound_note"), v.mwh(p.BoundMWh)},
 		{v.t("plan.plan"), v.t("plan.plan_note", v.lang.Percent(share, 0), v.lang.Number(p.ProvedMWh, 0), v.gap(p.Gap)), v.mwh(p.PlanMWh)},
+		{v.t("plan.joint"), v.t("plan.joint_note", v.lang.Number(p.PumpMWh, 0), v.lang.Number(p.PumpElectricityMWh, 0), v.gap(p.JointGap)), v.mwh(p.JointMWh)},
 		{v.t("plan.internal"), v.t("plan.internal_note"), v.mwh(p.InternalMWh)},
 		{v.t("plan.served"), v.t("plan.served_note"), v.mwh(p.ServedMWh)},
 	}
@@ -139,7 +140,7 @@ func (v *visit) balance(p metering.HeatPlan) (*plot, error) {
 	rows := []struct {
 		key string
 		mwh float64
-	}{{"plan.rejected", p.SourcesMWh}, {"plan.needed", p.NeedsMWh}, {"plan.bound", p.BoundMWh}, {"plan.plan", p.PlanMWh}, {"plan.served", p.ServedMWh}}
+	}{{"plan.rejected", p.SourcesMWh}, {"plan.needed", p.NeedsMWh}, {"plan.bound", p.BoundMWh}, {"plan.plan", p.PlanMWh}, {"plan.joint", p.JointMWh}, {"plan.served", p.ServedMWh}}
 	bar := chart.Bar{Name: v.t("plan.amount"), Colour: "heat"}
 	m := chart.Bars{Unit: v.t("axis.a_year", "MWh"), Short: "MWh"}
 	t := newTable("", v.head("plan.amount"), right(v.t("axis.a_year", "MWh")))
@@ -161,7 +162,7 @@ func (v *visit) links(all []metering.HeatLink, names map[string]string) (*plot, 
 	if len(all) == 0 {
 		return nil, nil
 	}
-	t := newTable("", v.head("links.source"), v.head("links.need"), v.headN("links.plan"), v.headN("links.alone"), v.headN("links.peak"), v.headN("links.km"),
+	t := newTable("", v.head("links.source"), v.head("links.need"), v.headN("links.plan"), v.headN("links.pump"), v.headN("links.alone"), v.headN("links.peak"), v.headN("links.km"),
 		v.head("links.evidence"), v.head("links.limit")).cards()
 	m := chart.Sankey{}
 	seen := map[string]bool{}
@@ -173,11 +174,12 @@ func (v *visit) links(all []metering.HeatLink, names map[string]string) (*plot, 
 		return id
 	}
 	solid := func(grade string) bool { return grade == "A" || grade == "B" }
-	rest, restMWh := 0, 0.0
+	rest, restMWh, restPump := 0, 0.0, 0.0
 	for i, l := range all {
-		if l.MWh < smallLink && i >= 3 {
+		if l.MWh+l.PumpMWh < smallLink && i >= 3 {
 			rest++
 			restMWh += l.MWh
+			restPump += l.PumpMWh
 			continue
 		}
 		kind := "links.lead"
@@ -202,13 +204,13 @@ func (v *visit) links(all []metering.HeatLink, names map[string]string) (*plot, 
 		} else if ok {
 			source.Href = "/opportunities/" + l.Source
 		}
-		t.add(source, noted(v.lang.Of(l.NeedName), names[l.To]), right(v.lang.Number(l.MWh, 0)), right(v.lang.Number(l.AloneMWh, 0)),
+		t.add(source, noted(v.lang.Of(l.NeedName), names[l.To]), right(v.lang.Number(l.MWh, 0)), right(v.lang.Number(l.PumpMWh, 0)), right(v.lang.Number(l.AloneMWh, 0)),
 			right(v.lang.Amount(rough(l.PeakKW))), where, evidence, txt(limit))
-		m.Links = append(m.Links, chart.Link{Source: node("s."+l.Source, v.lang.Of(l.SourceName), 0), Target: node("n."+l.Need, v.lang.Of(l.NeedName), 1), Weight: l.MWh,
-			Label: v.mwh(l.MWh).String(), Colour: "heat"})
+		m.Links = append(m.Links, chart.Link{Source: node("s."+l.Source, v.lang.Of(l.SourceName), 0), Target: node("n."+l.Need, v.lang.Of(l.NeedName), 1), Weight: l.MWh + l.PumpMWh,
+			Label: v.mwh(l.MWh + l.PumpMWh).String(), Colour: "heat"})
 	}
 	if rest > 0 {
-		t.add(txt(v.lang.N("links.rest", rest)), txt(""), right(v.lang.Number(restMWh, 0)))
+		t.add(txt(v.lang.N("links.rest", rest)), txt(""), right(v.lang.Number(restMWh, 0)), right(v.lang.Number(restPump, 0)))
 	}
 	if len(m.Links) < 3 {
 		m = chart.Sankey{} // the table says it all

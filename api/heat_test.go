@@ -40,12 +40,12 @@ func trialPlan(companies ...string) metering.HeatPlan {
 		return metering.HeatTargets{Company: company, HotMWh: hot, ColdMWh: 1717, RecoveryMWh: 808, Seasons: []metering.HeatSeason{season}}
 	}
 	p := metering.HeatPlan{From: fixtureNow.AddDate(-1, 0, 0).Truncate(24 * time.Hour), To: fixtureNow.Truncate(24 * time.Hour), Minutes: 10, Companies: companies,
-		SourcesMWh: 9317, NeedsMWh: 7121, ServedMWh: 2903, BoundMWh: 4289, PlanMWh: 4153, ProvedMWh: 4153, InternalMWh: 911,
+		SourcesMWh: 9317, NeedsMWh: 7121, ServedMWh: 2903, BoundMWh: 4289, PlanMWh: 4153, ProvedMWh: 4153, InternalMWh: 911, JointMWh: 5861, PumpMWh: 1733, PumpElectricityMWh: 523,
 		Links: []metering.HeatLink{
 			{Source: "laiterie-condenseur", From: "laiterie", SourceName: metering.Text{FR: "Condenseur du groupe froid", EN: "Chiller condenser"}, Need: "laiterie-eau-chaude", To: "laiterie",
 				NeedName: metering.Text{FR: "Eau chaude de la laiterie", EN: "Hot water of the dairy"}, MWh: 911, AloneMWh: 911, PeakKW: 500, SourceGrade: "B", NeedGrade: "A", PinchShare: 0.9},
 			{Source: "fonderie-fumees", From: "fonderie", SourceName: metering.Text{FR: "Fumées des fours, chaleur restante", EN: "Furnace flue, heat left over"}, Need: "galvano-bains", To: "galvano",
-				NeedName: metering.Text{FR: "Bains de galvanisation", EN: "Galvanising baths"}, MWh: 3242, AloneMWh: 3371, PeakKW: 700, KM: 0.5, SourceGrade: "C", NeedGrade: "A"},
+				NeedName: metering.Text{FR: "Bains de galvanisation", EN: "Galvanising baths"}, MWh: 3242, PumpMWh: 1733, AloneMWh: 3371, PeakKW: 700, KM: 0.5, SourceGrade: "C", NeedGrade: "A"},
 		}}
 	for i, c := range companies {
 		p.Targets = append(p.Targets, target(c, 1401+float64(100*i)))
@@ -81,7 +81,7 @@ func TestHeatPageIsCutToThePerson(t *testing.T) {
 	s := w.server(t)
 	animator := w.signIn(t, s, access.Animator, "fr").get("/heat").body
 	for _, text := range []string{"Borne haute", "4\u202f290", "Galvano-Est", "Condenseur du groupe froid", "Boucle d’essai de la laiterie", "Boucle d’essai de la fonderie",
-		"Tous les sites ensemble", "annoncé, attendu, mesuré", `href="/synergies/s01-fonderie-reseau"`} {
+		"1\u202f733", "Tous les sites ensemble", "annoncé, attendu, mesuré", `href="/synergies/s01-fonderie-reseau"`} {
 		assert.Contains(t, animator, text)
 	}
 	assert.NotContains(t, animator, "Boucle d’essai de l’huilerie", "the oil mill opened nothing to the animator")

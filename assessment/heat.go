@@ -72,7 +72,7 @@ func (r *run) heat(ctx context.Context) error {
 		return err
 	}
 	r.step()
-	plan, err := r.plan(ctx, &in, known, served)
+	plan, err := r.plan(ctx, rules, &in, known, served)
 	if err != nil {
 		return err
 	}

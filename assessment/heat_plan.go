@@ -82,7 +82,7 @@ const ownFirst = 3
 
 // plan makes the joint plan of those companies that let the animator see their
 // heat, and stores it.
-func (r *run) plan(ctx context.Context, in *worth.Input, known worth.Programme, served map[string]float64) (*metering.HeatPlan, error) {
+func (r *run) plan(ctx context.Context, rules *worth.Rules, in *worth.Input, known worth.Programme, served map[string]float64) (*metering.HeatPlan, error) {
 	facts, err := r.Registry.Facts(ctx)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (r *run) plan(ctx context.Context, in *worth.Input, known worth.Programme, 
 		out.ServedMWh += served[c.ID]
 	}
 	if r.fine.Steps > 0 && len(site.Sources) > 0 && len(site.Needs) > 0 {
-		if err := joint(ctx, site, out, known, year); err != nil {
+		if err := r.joint(ctx, rules, site, out, known, year); err != nil {
 			return nil, fmt.Errorf("joint plan: %w", err)
 		}
 	}
@@ -120,8 +120,9 @@ func (r *run) plan(ctx context.Context, in *worth.Input, known worth.Programme, 
 	return out, r.Registry.PutHeatPlan(ctx, *out)
 }
 
-// joint solves the plan of all sources and needs together.
-func joint(ctx context.Context, site *matching.Site, out *metering.HeatPlan, known worth.Programme, year float64) error {
+// joint solves the plan of all sources and needs together: by direct exchange,
+// and with heat pumps at the prices of the day.
+func (r *run) joint(ctx context.Context, rules *worth.Rules, site *matching.Site, out *metering.HeatPlan, known worth.Programme, year float64) error {
 	routes, err := site.Routes()
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func joint(ctx context.Context, site *matching.Site, out *metering.HeatPlan, kno
 			}
 		}
 	}
-	plan, err := matching.Solve(ctx, p, nil)
+	direct, err := matching.Solve(ctx, p, nil)
 	if err != nil {
 		return err
 	}
@@ -147,28 +148,77 @@ func joint(ctx context.Context, site *matching.Site, out *metering.HeatPlan, kno
 		return err
 	}
 	extra := 0.0
-	for s, row := range plan.MatrixMWh {
+	for s, row := range direct.MatrixMWh {
 		for d, mwh := range row {
 			if own(s, d) {
 				out.InternalMWh += mwh * year
 				extra += mwh * (ownFirst - 1)
 			}
+		}
+	}
+	out.PlanMWh, out.BoundMWh, out.Gap = direct.DeliveredMWh*year, bound*year, direct.Gap
+	// The proof is of weighted heat: without the weight of own use it bounds every
+	// plan that serves own use as well. A weight is below 1 by the tie-break at most.
+	out.ProvedMWh = min(bound, (direct.Bound-extra)*(1+1e-6)) * year
+
+	lifted := *p
+	if err := r.lift(rules, site, &lifted, own); err != nil {
+		return err
+	}
+	plan, err := matching.Solve(ctx, &lifted, nil)
+	if err != nil {
+		return err
+	}
+	out.JointMWh, out.PumpElectricityMWh, out.JointGap = plan.DeliveredMWh*year, plan.ElectricityMWh*year, plan.Gap
+	for s, row := range plan.MatrixMWh {
+		for d, mwh := range row {
+			pump := 0.0
+			if plan.LiftMWh != nil {
+				pump = plan.LiftMWh[s][d]
+			}
+			out.PumpMWh += pump * year
 			if mwh*year < leastLinkMWh {
 				continue
 			}
 			a, b := &site.Sources[s], site.Needs[d]
 			l := metering.HeatLink{Source: a.Card.ID, From: a.Card.Site, SourceName: known.Names[a.Card.ID], Need: b.Demand.ID, To: b.Demand.Site, NeedName: known.Names[b.Demand.ID],
-				MWh: mwh * year, AloneMWh: p.Alone(s, d) * year, PeakKW: plan.PeakKW[s][d], KM: routes[s][d].KM, SourceGrade: string(a.Grade), NeedGrade: string(worth.NeedGrade(b)),
-				Running: known.Connected[a.Card.Site+">"+b.Demand.Site]}
+				MWh: (mwh - pump) * year, PumpMWh: pump * year, AloneMWh: p.Alone(s, d) * year, PeakKW: plan.PeakKW[s][d], KM: routes[s][d].KM, SourceGrade: string(a.Grade),
+				NeedGrade: string(worth.NeedGrade(b)), Running: known.Connected[a.Card.Site+">"+b.Demand.Site]}
 			l.PinchShare, _ = p.Limit(s, d)
 			out.Links = append(out.Links, l)
 		}
 	}
-	sort.SliceStable(out.Links, func(a, b int) bool { return out.Links[a].MWh > out.Links[b].MWh })
-	out.PlanMWh, out.BoundMWh, out.Gap = plan.DeliveredMWh*year, bound*year, plan.Gap
-	// The proof is of weighted heat: without the weight of own use it bounds every
-	// plan that serves own use as well. A weight is below 1 by the tie-break at most.
-	out.ProvedMWh = min(bound, (plan.Bound-extra)*(1+1e-6)) * year
+	sort.SliceStable(out.Links, func(a, b int) bool {
+		return out.Links[a].MWh+out.Links[a].PumpMWh > out.Links[b].MWh+out.Links[b].PumpMWh
+	})
+	return nil
+}
+
+// Terms of heat pumps in the joint plan: the share of the Lorenz coefficient that
+// industry reaches, a cap on the coefficient, the hours over which a machine's
+// price is spread, and the highest flow temperature on the market.
+const (
+	lorenzShare = 0.5
+	mostCOP     = 20
+	pumpHours   = 4000
+	pumpMaxC    = 110
+	boilerShare = 0.81 // useful heat a unit of gas (gross)
+)
+
+// lift allows heat pumps on every pair that a pipe may join.
+func (r *run) lift(rules *worth.Rules, site *matching.Site, p *matching.Problem, own func(s, d int) bool) error {
+	heatEUR, electricityEUR, machineEUR, err := rules.LiftTerms(r.until, boilerShare, pumpHours)
+	if err != nil {
+		return err
+	}
+	p.Machine = matching.Machine{Efficiency: lorenzShare, MaxCOP: mostCOP, Electricity: electricityEUR / heatEUR}
+	p.Lifts = site.LiftAll(p, machineEUR/heatEUR, pumpMaxC)
+	for k := range p.Lifts {
+		// The weight of own use is for heat that needs no machine.
+		if l := &p.Lifts[k]; own(l.Source, l.Sink) {
+			l.Cost += ownFirst - 1
+		}
+	}
 	return nil
 }
 
@@ -243,8 +293,12 @@ func planned(found []metering.Opportunity, plan *metering.HeatPlan) {
 		for k := range o.Uses {
 			u := &o.Uses[k]
 			for _, l := range plan.Links {
-				if l.Source == o.ID && l.To == u.Company && u.COP == 0 {
+				switch {
+				case l.Source != o.ID || l.To != u.Company:
+				case u.COP == 0:
 					u.PlannedMWh += l.MWh
+				default:
+					u.PlannedMWh += l.PumpMWh
 				}
 			}
 		}

@@ -62,11 +62,19 @@ type HeatPlan struct {
 	PlanMWh  float64 `json:"plan_mwh"` // delivered by the optimal plan of all pairs within reach
 	// ProvedMWh is a proven upper limit of what any plan delivers; Gap its distance
 	// to the plan, relative.
-	ProvedMWh   float64       `json:"proved_mwh"`
-	Gap         float64       `json:"gap"`
-	InternalMWh float64       `json:"internal_mwh"` // of the plan, within one site
-	Links       []HeatLink    `json:"links,omitempty"`
-	Targets     []HeatTargets `json:"targets,omitempty"` // of each company, then of all together
+	ProvedMWh   float64 `json:"proved_mwh"`
+	Gap         float64 `json:"gap"`
+	InternalMWh float64 `json:"internal_mwh"` // of the plan, within one site
+	// With heat pumps, at the prices of the day: what all is delivered, the part that
+	// machines deliver, and their electricity. JointGap is the proved distance of
+	// this plan's worth from the best.
+	JointMWh           float64 `json:"joint_mwh"`
+	PumpMWh            float64 `json:"pump_mwh"`
+	PumpElectricityMWh float64 `json:"pump_electricity_mwh"`
+	JointGap           float64 `json:"joint_gap"`
+	// Links are those of the plan with heat pumps.
+	Links   []HeatLink    `json:"links,omitempty"`
+	Targets []HeatTargets `json:"targets,omitempty"` // of each company, then of all together
 }
 
 // HeatLink is a source that serves a need in the plan.
@@ -77,7 +85,8 @@ type HeatLink struct {
 	Need        string  `json:"need"`
 	To          string  `json:"to"`
 	NeedName    Text    `json:"need_name"`
-	MWh         float64 `json:"mwh"`       // a year, in the joint plan
+	MWh         float64 `json:"mwh"`       // a year, in the joint plan, by direct exchange
+	PumpMWh     float64 `json:"pump_mwh"`  // a year, in the joint plan, by heat pump
 	AloneMWh    float64 `json:"alone_mwh"` // if nothing else were built; sums of these count heat twice
 	PeakKW      float64 `json:"peak_kw"`
 	KM          float64 `json:"km"`

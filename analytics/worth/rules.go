@@ -228,3 +228,20 @@ func (r *Rules) at(day time.Time) (inForce, error) {
 	}
 	return f, nil
 }
+
+// LiftTerms are the middle prices in force on a day that decide on heat pumps, in
+// EUR a MWh: heat as natural gas makes it at an efficiency, electricity, and what
+// a machine costs for each MWh it delivers when its price is spread over some
+// hours of full load a year.
+func (r *Rules) LiftTerms(day time.Time, efficiency, hours float64) (heat, electricity, machine float64, err error) {
+	f, err := r.at(day)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	rate, pump := f.finance.Discount[middle], f.costs["heat_pump"]
+	annuity := 1 / float64(f.finance.Years)
+	if rate != 0 {
+		annuity = rate / (1 - math.Pow(1+rate, -float64(f.finance.Years)))
+	}
+	return f.prices["natural_gas"].EURPerMWh[middle] / efficiency, f.prices["electricity"].EURPerMWh[middle], pump.EUR[middle] * (annuity + pump.OpexShare) / hours * 1000, nil
+}
