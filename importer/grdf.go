@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +29,12 @@ const maxWorkbook = 64 << 20
 //	JSON  {"<PCE>": {"releves": [{"dateDebutReleve", "dateFinReleve", "journeeGaziere", "volumeBrutConsomme", "qualificationReleve", ...}]}}
 //	XLSX, CSV  Date de relevé | Volume consommé (m3) | Energie consommée (kWh) | Coefficient de conversion | Température locale (°C)
 //
-// The volume that the meter counted is taken; energy follows from it with the
-// conversion factor that a plan names. A gas day lasts from 06:00 to 06:00. What
-// was not measured ("Estimé", "Absence de Données") is suspect or missing.
+// The volume that the meter counted is taken, and, where the file has it, the energy
+// that the grid operator makes of it: kWh of gross calorific value (PCS), as it
+// stands there. The conversion coefficients (kWh a m3) that go with it are named in a
+// note, and days whose energy is not their volume times their coefficient are
+// counted. A gas day lasts from 06:00 to 06:00. What was not measured ("Estimé",
+// "Absence de Données") is suspect or missing.
 func GRDF(r io.Reader, meter string) (*Sheet, error) {
 	in, err := plain(r)
 	if err != nil {
@@ -66,6 +70,8 @@ func grdfJSON(r io.Reader, id metering.SeriesID) (*Sheet, error) {
 		To     string           `json:"dateFinReleve"`
 		Day    *string          `json:"journeeGaziere"`
 		Volume *json.RawMessage `json:"volumeBrutConsomme"`
+		Energy *json.RawMessage `json:"energieConsomme"`
+		Coef   *json.RawMessage `json:"coeffConversion"`
 		How    string           `json:"qualificationReleve"`
 	}
 	var points map[string]struct {
@@ -77,28 +83,28 @@ func grdfJSON(r io.Reader, id metering.SeriesID) (*Sheet, error) {
 	if len(points) != 1 {
 		return nil, fmt.Errorf("%d metering points in the file, want one: %w", len(points), ErrFormat)
 	}
-	s := &Sheet{}
+	g := &gasDays{sheet: &Sheet{}, volume: id}
+	raw := func(m *json.RawMessage) string {
+		if m == nil || string(*m) == "null" {
+			return ""
+		}
+		return strings.Trim(string(*m), `"`)
+	}
 	for _, p := range points {
 		for i, x := range p.Readings {
 			a, err := grdfInterval(x.From, x.To, x.Day)
 			if err != nil {
 				return nil, fmt.Errorf("relevé %d: %w", i+1, err)
 			}
-			a.Series, a.Unit = id, metering.CubicM
-			volume := ""
-			if x.Volume != nil {
-				volume = strings.Trim(string(*x.Volume), `"`)
-			}
-			if err := a.volume(volume, x.How); err != nil {
+			if err := g.add(a, raw(x.Volume), raw(x.Energy), raw(x.Coef), x.How); err != nil {
 				return nil, fmt.Errorf("relevé %d: %w", i+1, err)
 			}
-			s.Amounts = append(s.Amounts, a)
 		}
 	}
-	if len(s.Amounts) == 0 {
+	if len(g.sheet.Amounts) == 0 {
 		return nil, fmt.Errorf("no relevés: %w", ErrFormat)
 	}
-	return s, nil
+	return g.done(), nil
 }
 
 // grdfInterval is the gas day, or else what lies between two readings.
@@ -129,8 +135,69 @@ func gasDayOf(t time.Time) (from, to int64) {
 	return time.Date(y, m, d, gasDayBegins, 0, 0, 0, calendar.Paris).UnixMilli(), time.Date(y, m, d+1, gasDayBegins, 0, 0, 0, calendar.Paris).UnixMilli()
 }
 
-// volume sets number and quality.
-func (a *Amount) volume(text, how string) (err error) {
+// gasDays collects the intervals of a file.
+type gasDays struct {
+	sheet         *Sheet
+	volume        metering.SeriesID
+	least, most   float64 // coefficients, kWh PCS a m3
+	with, differs int     // intervals with energy, and those where it does not follow
+}
+
+// add takes an interval's volume, and its energy where the file has one.
+func (g *gasDays) add(a Amount, volume, energy, coefficient, how string) error {
+	a.Series, a.Unit = g.volume, metering.CubicM
+	if err := a.measure(volume, how); err != nil {
+		return err
+	}
+	g.sheet.Amounts = append(g.sheet.Amounts, a)
+	if energy == "" && (g.with == 0 || a.Quality.Level != metering.Missing) {
+		return nil
+	}
+	e := a
+	e.Series, e.Unit = metering.Series(g.volume.Meter(), metering.GasEnergy), metering.KWh
+	if err := e.measure(energy, how); err != nil {
+		return err
+	}
+	g.sheet.Amounts = append(g.sheet.Amounts, e)
+	if e.Quality.Level != metering.Missing {
+		g.with++
+	}
+	if coefficient == "" || a.Quality.Level == metering.Missing {
+		return nil
+	}
+	d, err := decimal(coefficient)
+	if err != nil {
+		return fmt.Errorf("conversion: %w", err)
+	}
+	c := d.Float64()
+	if g.least == 0 || c < g.least {
+		g.least = c
+	}
+	g.most = max(g.most, c)
+	// Pages round energies to whole kWh.
+	if want := a.Number.Float64() * c; math.Abs(e.Number.Float64()-want) > 1+0.01*want {
+		g.differs++
+	}
+	return nil
+}
+
+// done adds what is to be said of the energies.
+func (g *gasDays) done() *Sheet {
+	if g.with > 0 {
+		note := fmt.Sprintf("energy of %d intervals taken as the file states it, kWh PCS", g.with)
+		if g.most > 0 {
+			note += fmt.Sprintf(", at %g to %g kWh PCS a m3", g.least, g.most)
+		}
+		g.sheet.Notes = append(g.sheet.Notes, note)
+	}
+	if g.differs > 0 {
+		g.sheet.Notes = append(g.sheet.Notes, fmt.Sprintf("in %d intervals the energy is not the volume times the coefficient", g.differs))
+	}
+	return g.sheet
+}
+
+// measure sets number and quality.
+func (a *Amount) measure(text, how string) (err error) {
 	switch h := simple(how); {
 	case text == "" || text == "null" || strings.HasPrefix(h, "absence"):
 		a.Quality = notAvailable
@@ -165,7 +232,7 @@ func grdfWorkbook(r io.Reader, id metering.SeriesID) (*Sheet, error) {
 
 // grdfRows reads the sheet; lines before the header tell of the customer.
 func grdfRows(rows [][]string, id metering.SeriesID) (*Sheet, error) {
-	s := &Sheet{}
+	g := &gasDays{sheet: &Sheet{}, volume: id}
 	var c columns
 	for i, row := range rows {
 		if c == nil {
@@ -182,17 +249,16 @@ func grdfRows(rows [][]string, id metering.SeriesID) (*Sheet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}
-		a := Amount{Series: id, Unit: metering.CubicM}
+		a := Amount{}
 		a.From, a.To = gasDayOf(t)
-		if err := a.volume(c.cell(row, "Volume consomme (m3)"), c.cell(row, "Qualification")); err != nil {
+		if err := g.add(a, c.cell(row, "Volume consomme (m3)"), c.cell(row, "Energie consommee (kWh)"), c.cell(row, "Coefficient de conversion"), c.cell(row, "Qualification")); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}
-		s.Amounts = append(s.Amounts, a)
 	}
-	if len(s.Amounts) == 0 {
+	if len(g.sheet.Amounts) == 0 {
 		return nil, fmt.Errorf("no rows below Date de relevé and Volume consommé (m3): %w", ErrFormat)
 	}
-	return s, nil
+	return g.done(), nil
 }
 
 // grdfDate reads a date as text, or as the number of days by which workbooks count.

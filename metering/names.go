@@ -33,6 +33,7 @@ var quantityNames = map[Quantity]Text{
 	"return_temperature":     {FR: "Température retour", EN: "Return temperature"},
 	"temperature_difference": {FR: "Écart de température", EN: "Temperature difference"},
 	"gas_volume":             {FR: "Volume de gaz", EN: "Gas volume"},
+	"gas_energy":             {FR: "Énergie de gaz (PCS)", EN: "Gas energy (GCV)"},
 	"water_volume":           {FR: "Volume d'eau", EN: "Water volume"},
 	"pulse_count":            {FR: "Impulsions", EN: "Pulses"},
 	"mass":                   {FR: "Masse", EN: "Mass"},

@@ -90,6 +90,7 @@ const (
 	ReturnTemperature    Quantity = "return_temperature"
 	TemperatureDiff      Quantity = "temperature_difference"
 	GasVolume            Quantity = "gas_volume"
+	GasEnergy            Quantity = "gas_energy" // gross calorific value (PCS)
 	WaterVolume          Quantity = "water_volume"
 	PulseCount           Quantity = "pulse_count"
 	Mass                 Quantity = "mass"
@@ -145,6 +146,7 @@ var Quantities = []QuantityInfo{
 	{ReturnTemperature, Gauge, []Unit{Celsius}},
 	{TemperatureDiff, Gauge, []Unit{Kelvin}},
 	{GasVolume, Counter, []Unit{CubicM}},
+	{GasEnergy, Counter, []Unit{KWh, Joule}},
 	{WaterVolume, Counter, []Unit{CubicM}},
 	{PulseCount, Counter, []Unit{Count}},
 	{Mass, Counter, []Unit{Kilogram}},

@@ -61,8 +61,8 @@ var roleQuantities = map[Role][]metering.Quantity{
 	RoleWater:        {metering.WaterVolume, metering.Volume},
 	RoleMaterial:     {metering.Mass},
 	RoleBiogas:       {metering.GasVolume, metering.HeatEnergy},
-	RoleSite:         {metering.GasVolume, metering.HeatEnergy, metering.CoolingEnergy, metering.ActiveEnergyImport},
-	RoleDisplaced:    {metering.GasVolume, metering.HeatEnergy, metering.CoolingEnergy, metering.ActiveEnergyImport},
+	RoleSite:         {metering.GasVolume, metering.GasEnergy, metering.HeatEnergy, metering.CoolingEnergy, metering.ActiveEnergyImport},
+	RoleDisplaced:    {metering.GasVolume, metering.GasEnergy, metering.HeatEnergy, metering.CoolingEnergy, metering.ActiveEnergyImport},
 }
 
 func (p *Plan) checkMeters() error {
