@@ -51,6 +51,7 @@ type companyPage struct {
 	SeenBy                     string
 	Own                        bool
 	Requests                   string // contacts that wait for an answer
+	Download                   *download
 }
 
 type companyMeter struct {
@@ -86,6 +87,9 @@ func showCompany(v *visit) error {
 	}
 	if p.Todo, err = v.companyTodo(c.ID); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(p.Meters, func(m companyMeter) bool { return !m.Refused }) {
+		p.Download = v.download("", c.ID)
 	}
 	if p.Own {
 		n, err := v.contactRequests()

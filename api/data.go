@@ -84,6 +84,8 @@ type Health interface {
 	Commissionings(ctx context.Context) ([]registry.Commissioning, error)
 	Completeness(ctx context.Context, q registry.CompletenessQuery) ([]registry.MeterDay, error)
 	AuditTrail(ctx context.Context, max int) ([]registry.Act, error)
+	Audit(ctx context.Context, a registry.Act) error
+	ImportedSpans(ctx context.Context) ([]registry.ImportedSpan, error)
 }
 
 // Series is the part of a series store that pages read; each call carries the

@@ -3,10 +3,12 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/series"
 )
 
@@ -120,6 +122,8 @@ type pointJSON struct {
 	At      time.Time `json:"at"`
 	Reading string    `json:"reading,omitempty"`
 	Quality string    `json:"quality"`
+	// Imported says that it came from a file, in a batch signed as imported.
+	Imported bool `json:"imported,omitempty"`
 }
 
 // jsonPoints answers the readings of one series. A series that the person may
@@ -151,6 +155,11 @@ func jsonPoints(v *visit) error {
 	if err != nil {
 		return err
 	}
+	spans, err := v.importedSpans(id.Meter())
+	if err != nil {
+		return err
+	}
+	spans = slices.DeleteFunc(spans, func(x registry.ImportedSpan) bool { return x.Series != id })
 	out := pointsJSON{Meter: id.Meter(), Quantity: id.Quantity(), Unit: info.Unit, From: p.from.UTC(), To: p.to.UTC(), Items: []pointJSON{}}
 	for pt, err := range v.s.o.Series.Points(v.Request().Context(), v.scope, id, p.from, p.to) {
 		if errors.Is(err, series.ErrForbidden) {
@@ -165,6 +174,7 @@ func jsonPoints(v *visit) error {
 			break
 		}
 		x := pointJSON{At: time.UnixMilli(pt.At).UTC(), Quality: pt.Quality.String()}
+		x.Imported = slices.ContainsFunc(spans, func(s registry.ImportedSpan) bool { return !x.At.Before(s.From) && !x.At.After(s.To) })
 		if pt.Quality.Level != metering.Missing {
 			x.Reading = pt.Number.String()
 		}

@@ -39,7 +39,7 @@ func crawl(t *testing.T, role access.Role, lang string, more ...string) map[stri
 	}
 	w := fixture(t)
 	v := w.signIn(t, w.server(t, sealed(t)), role, lang)
-	queue := append([]string{home(w.people[role]), "/api/v1/me", "/api/v1/synergies", "/api/v1/opportunities", "/api/v1/contacts", "/api/v1/gateways", "/api/v1/series", "/api/v1/indicators", "/api/v1/reports"}, more...)
+	queue := append([]string{home(w.people[role]), "/api/v1/me", "/api/v1/synergies", "/api/v1/opportunities", "/api/v1/contacts", "/api/v1/gateways", "/api/v1/series", "/api/v1/export?from=2026-11-20", "/api/v1/indicators", "/api/v1/reports"}, more...)
 	walks[role] = wander(t, v, role, queue)
 	return walks[role]
 }

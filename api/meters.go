@@ -31,6 +31,7 @@ type meterPage struct {
 	Strip                      []stripRow
 	From, To                   string
 	SeenBy                     string
+	Download                   *download
 }
 
 // periods that a meter's charts can show: days back and the step of a point.
@@ -72,6 +73,7 @@ func showMeter(v *visit) error {
 	from, to := v.stripSpan()
 	p.From, p.To = v.lang.ShortDate(from), v.lang.ShortDate(to.Add(-time.Second))
 	if !p.Refused {
+		p.Download = v.download(m.ID, "")
 		if err := v.meterSeries(&p, m, infos); err != nil {
 			return err
 		}
@@ -121,6 +123,15 @@ func (v *visit) meterFacts(m registry.Installation, infos []series.Info) ([]pair
 		return nil, err
 	}
 	facts = append(facts, commissioned...)
+	if v.scope.Allows(m.ID) && v.may(access.SeeHistory, m.ID) {
+		imported, err := v.importedWords(m.ID)
+		if err != nil {
+			return nil, err
+		}
+		if imported != "" {
+			facts = append(facts, pair{v.t("meter.fact.imported"), imported})
+		}
+	}
 	known, err := v.members()
 	if err != nil || !v.may(access.SeeProgramme, "") {
 		return facts, err

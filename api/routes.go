@@ -79,6 +79,7 @@ var routes = []route{
 	{method: "GET", path: "/api/v1/gateways", action: access.SeeMeters, answer: jsonGateways},
 	{method: "GET", path: "/api/v1/series", action: access.SeeMeters, answer: jsonSeries},
 	{method: "GET", path: "/api/v1/series/:meter/:quantity/points", action: access.SeeMeters, answer: jsonPoints},
+	{method: "GET", path: exportPath, action: access.SeeMeters, answer: exportReadings},
 	{method: "GET", path: "/api/v1/indicators", action: access.SeeIndicators, answer: jsonIndicators},
 	{method: "GET", path: "/api/v1/reports", action: access.SeeReports, answer: jsonReports},
 }

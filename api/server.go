@@ -69,6 +69,7 @@ type Server struct {
 	assets   assets
 	gauges   gauges
 	leadKey  [32]byte // names pairs in forms
+	exports  chan struct{}
 	plans    sync.Map // hash of a body -> *savings.Plan, read once; it never changes
 }
 
@@ -94,7 +95,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o}
+	s := &Server{o: o, exports: make(chan struct{}, exportsAtOnce)}
 	if _, err := rand.Read(s.leadKey[:]); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
@@ -190,7 +191,7 @@ func secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 
 // alreadyPacked says which answers are not worth compressing again.
 func alreadyPacked(c echo.Context) bool {
-	return c.Path() == "/assets/*" || c.Path() == "/reports/:quarter/:file"
+	return c.Path() == exportPath && c.QueryParam("format") == "parquet" || c.Path() == "/assets/*" || c.Path() == "/reports/:quarter/:file"
 }
 
 // recoverPanic turns a defect into an error page and a log line with its place.

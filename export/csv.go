@@ -98,6 +98,7 @@ func (f *File) header() [][2]string {
 	}
 	for _, x := range f.Series {
 		lines = append(lines, [2]string{"series", fmt.Sprintf("%s; unit %s; %s; source %s; %s", x.ID, x.Unit, x.Kind, x.Source, x.Name)})
+		lines = append(lines, x.lines()...)
 	}
 	return lines
 }
@@ -113,7 +114,7 @@ func (f *File) csvReadings(ctx context.Context, w *csv.Writer, s Store, scope ac
 		}
 		at := time.UnixMilli(p.At)
 		if err := w.Write([]string{at.UTC().Format(instantLayout), at.In(calendar.Paris).Format(localLayout), x.ID.Meter(), string(x.ID.Quantity()),
-			number, string(x.Unit), p.Quality.String(), x.Source}); err != nil {
+			number, string(x.Unit), p.Quality.String(), x.source(p.At)}); err != nil {
 			return err
 		}
 	}
@@ -131,7 +132,7 @@ func (f *File) csvWindows(ctx context.Context, w *csv.Writer, s Store, scope acc
 		} else {
 			row = append(row, "", "", "", "", "")
 		}
-		row = append(row, string(x.Unit), strconv.Itoa(v.Good), strconv.Itoa(v.Suspect), strconv.Itoa(v.Missing), x.Source)
+		row = append(row, string(x.Unit), strconv.Itoa(v.Good), strconv.Itoa(v.Suspect), strconv.Itoa(v.Missing), x.windowSource(v))
 		if err := w.Write(row); err != nil {
 			return err
 		}

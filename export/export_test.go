@@ -18,6 +18,7 @@ import (
 	"github.com/thermie/thermie/access"
 	"github.com/thermie/thermie/calendar"
 	"github.com/thermie/thermie/metering"
+	"github.com/thermie/thermie/registry"
 	"github.com/thermie/thermie/series"
 	"github.com/thermie/thermie/series/embedded"
 )
@@ -43,8 +44,8 @@ func store(t *testing.T) (*embedded.Store, File) {
 	list[6].Quality, list[6].Number = metering.Quality{Level: metering.Missing, Reason: metering.NoAnswer}, metering.Decimal{}
 	require.NoError(t, s.Apply(context.Background(), 1, list))
 	f := File{Territory: "Port d'essai", Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), For: "company four", From: start, To: calendar.NextDay(start), Step: Readings}
-	f.Series, err = Choose(context.Background(), s, access.System("test"), []string{"four-*/*"}, func(m string) (string, string) {
-		return "Four n° 2", "measured by gw-four, kamstrup-hc003"
+	f.Series, err = Choose(context.Background(), s, access.System("test"), []string{"four-*/*"}, func(metering.SeriesID) About {
+		return About{Name: "Four n° 2", Source: "measured by gw-four, kamstrup-hc003"}
 	})
 	require.NoError(t, err)
 	require.Len(t, f.Series, 2)
@@ -118,10 +119,69 @@ func TestParquet(t *testing.T) {
 	require.EqualValues(t, 25*3600*1000, days[0].To-days[0].From, "the day has 25 hours")
 }
 
+// Points that came from a file say so, whatever reads the meter today; a window that
+// begins in one and ends in the other names both.
+func TestImportedPoints(t *testing.T) {
+	s, f := store(t)
+	second, sixth := f.From.Add(30*time.Minute), f.From.Add(150*time.Minute)
+	meters := []registry.Installation{{Meter: metering.Meter{ID: "four-heat", Gateway: "gw-four", Profile: "kamstrup-hc003", Name: metering.Text{FR: "Four n° 2"}}}}
+	about := Describe(meters, []registry.ImportedSpan{{Series: "four-heat/heat_energy", By: "import-four", From: second, To: sixth.Add(10 * time.Millisecond)}}, false)
+	var err error
+	f.Series, err = Choose(t.Context(), s, access.System("test"), []string{"four-heat/*"}, about)
+	require.NoError(t, err)
+	sources := func() (out []string) {
+		var b bytes.Buffer
+		require.NoError(t, CSV(t.Context(), &b, s, access.System("test"), f, International))
+		if f.Step == Readings {
+			require.Contains(t, b.String(), "# imported: four-heat/heat_energy; 2025-10-25T22:30:00Z to 2025-10-26T00:30:00Z; imported by import-four\n")
+		}
+		r := csv.NewReader(&b)
+		r.Comment = '#'
+		rows, err := r.ReadAll()
+		require.NoError(t, err)
+		for _, row := range rows[1:] {
+			if strings.Contains(strings.Join(row, " "), "heat_energy") {
+				out = append(out, row[len(row)-1])
+			}
+		}
+		return out
+	}
+	const measured, imported = "measured by gw-four, kamstrup-hc003", "imported by import-four"
+	require.Equal(t, []string{measured, imported, imported, imported, imported, imported, measured, measured, measured, measured}, sources())
+	f.Step = Hours
+	require.Equal(t, []string{measured + "; " + imported, imported, imported, measured, measured}, sources())
+	f.Step = Readings
+	var out bytes.Buffer
+	require.NoError(t, Parquet(t.Context(), &out, s, access.System("test"), f))
+	rows, err := parquet.Read[readingRow](bytes.NewReader(out.Bytes()), int64(out.Len()))
+	require.NoError(t, err)
+	n := 0
+	for _, r := range rows {
+		if r.Source == imported {
+			n++
+			require.Equal(t, "heat_energy", r.Quantity)
+		}
+	}
+	require.Equal(t, 5, n)
+}
+
+func TestDescribe(t *testing.T) {
+	meters := []registry.Installation{{Meter: metering.Meter{ID: "a", Gateway: "gw-a", Serial: "77", AccuracyClass: "2"}}, {Meter: metering.Meter{ID: "b", Gateway: "import-x", Profile: "enedis"}}}
+	spans := []registry.ImportedSpan{{Series: "a/temperature", By: "import-x"}}
+	real, synthetic := Describe(meters, spans, false), Describe(meters, spans, true)
+	require.Equal(t, "measured by gw-a, 77, 2", real("a/volume").Source)
+	require.Equal(t, "imported by import-x, enedis", real("b/volume").Source)
+	require.Equal(t, "synthetic by gw-a, 77, 2", synthetic("a/volume").Source)
+	require.Equal(t, "unknown", real("c/volume").Source)
+	require.Equal(t, "imported by import-x", real("a/temperature").Imported[0].Source)
+	require.Equal(t, "synthetic, imported by import-x", synthetic("a/temperature").Imported[0].Source)
+	require.Empty(t, real("a/volume").Imported)
+}
+
 // A scope that does not allow a series gets nothing of it, not even its name.
 func TestScope(t *testing.T) {
 	s, f := store(t)
-	all, err := Choose(context.Background(), s, access.Scope{}, nil, func(string) (string, string) { return "", "" })
+	all, err := Choose(context.Background(), s, access.Scope{}, nil, func(metering.SeriesID) About { return About{} })
 	require.NoError(t, err)
 	require.Empty(t, all)
 	var out bytes.Buffer

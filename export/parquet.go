@@ -58,7 +58,7 @@ func Parquet(ctx context.Context, out io.Writer, s Store, scope access.Scope, f 
 	}
 	options := []parquet.WriterOption{parquet.Compression(&zstd.Codec{}), parquet.MaxRowsPerRowGroup(groupRows), parquet.KeyValueMetadata("thermie.series", string(list))}
 	for _, line := range f.header() {
-		if line[0] != "series" {
+		if line[0] != "series" && line[0] != "imported" { // both are in thermie.series
 			options = append(options, parquet.KeyValueMetadata("thermie."+line[0], line[1]))
 		}
 	}
@@ -101,7 +101,7 @@ func (f *File) parquetReadings(ctx context.Context, out io.Writer, s Store, scop
 			if err != nil {
 				return err
 			}
-			row := readingRow{Time: p.At, Meter: x.ID.Meter(), Quantity: string(x.ID.Quantity()), Unit: string(x.Unit), Quality: p.Quality.String(), Source: x.Source}
+			row := readingRow{Time: p.At, Meter: x.ID.Meter(), Quantity: string(x.ID.Quantity()), Unit: string(x.Unit), Quality: p.Quality.String(), Source: x.source(p.At)}
 			if p.Quality.Level != metering.Missing {
 				number, exact := p.Number.Float64(), p.Number.String()
 				row.Number, row.Exact = &number, &exact
@@ -122,7 +122,7 @@ func (f *File) parquetWindows(ctx context.Context, out io.Writer, s Store, scope
 				return err
 			}
 			row := windowRow{From: v.From.UnixMilli(), To: v.To.UnixMilli(), Meter: x.ID.Meter(), Quantity: string(x.ID.Quantity()), Unit: string(x.Unit),
-				Good: int64(v.Good), Suspect: int64(v.Suspect), Missing: int64(v.Missing), Source: x.Source}
+				Good: int64(v.Good), Suspect: int64(v.Suspect), Missing: int64(v.Missing), Source: x.windowSource(v)}
 			if v.Numbers() > 0 {
 				first, last := v.First.Number.Float64(), v.Last.Number.Float64()
 				row.Mean, row.Min, row.Max, row.First, row.Last = &v.Mean, &v.Min, &v.Max, &first, &last

@@ -59,6 +59,15 @@ type Series struct {
 	Kind   string            `json:"kind"` // gauge, counter
 	Name   string            `json:"name,omitempty"`
 	Source string            `json:"source"` // measured, imported, synthetic, and by what
+	// Imported are the stretches whose points came from files, whatever measures today.
+	Imported []Imported `json:"imported,omitempty"`
+}
+
+// Imported is a stretch of imported points, both ends included.
+type Imported struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Source string    `json:"source"`
 }
 
 // File is what goes into a file.
@@ -73,8 +82,8 @@ type File struct {
 
 // Choose lists the series that the scope allows and that one of the patterns
 // fits, as path.Match has it: "fonderie-*/heat_energy", "*/active_power". No
-// pattern fits all. about gives name and source of a meter.
-func Choose(ctx context.Context, s Store, scope access.Scope, patterns []string, about func(meter string) (name, source string)) ([]Series, error) {
+// pattern fits all. about tells of each.
+func Choose(ctx context.Context, s Store, scope access.Scope, patterns []string, about func(metering.SeriesID) About) ([]Series, error) {
 	all, err := s.List(ctx, scope)
 	if err != nil {
 		return nil, err
@@ -90,8 +99,8 @@ func Choose(ctx context.Context, s Store, scope access.Scope, patterns []string,
 			fits = fits || ok
 		}
 		if fits {
-			name, source := about(i.ID.Meter())
-			out = append(out, Series{i.ID, i.Unit, i.ID.Quantity().Kind().String(), name, source})
+			a := about(i.ID)
+			out = append(out, Series{i.ID, i.Unit, i.ID.Quantity().Kind().String(), a.Name, a.Source, a.Imported})
 		}
 	}
 	return out, nil

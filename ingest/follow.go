@@ -28,6 +28,10 @@ type FollowOptions struct {
 	// OnBatch is told of each batch that was applied, in the order of the log;
 	// after a crash of the last ones again.
 	OnBatch func(Applied)
+	// OnImported is told, before they are applied, between which instants batches of
+	// the origin imported have readings of a series; after a crash again. An error ends
+	// Follow.
+	OnImported func([]Imported) error
 	// Progress is told after each chunk how many leaves of how many are applied.
 	Progress func(position, size uint64)
 	Alarm    func(metering.Alarm)
@@ -49,6 +53,14 @@ type Applied struct {
 	ClosedAt time.Time
 	Origin   batch.Origin
 	Readings int
+}
+
+// Imported is where an imported batch has readings of a series: from the first to the
+// last, both included, Unix milliseconds.
+type Imported struct {
+	Gateway  string // the importer
+	Series   metering.SeriesID
+	From, To int64
 }
 
 // Follow applies the ledger to the store, from the store's position on, until
@@ -89,6 +101,7 @@ type chunk struct {
 	upTo     uint64
 	readings []metering.Reading
 	batches  []Applied
+	imported []Imported
 	err      error
 }
 
@@ -213,11 +226,33 @@ func (f *follower) take(c *chunk, e ledger.Entry) {
 		all = all[:begin+len(kept)]
 	}
 	c.readings = all
+	if b.Origin == batch.Imported {
+		c.imported = append(c.imported, importedBy(b.Gateway, all[begin:])...)
+	}
 	c.batches = append(c.batches, Applied{b.Gateway, b.Number, e.Index, time.UnixMilli(b.ClosedAt).UTC(), b.Origin, len(all) - begin})
+}
+
+// importedBy says of each series where its first and its last reading lie.
+func importedBy(gateway string, readings []metering.Reading) (out []Imported) {
+	at := map[metering.SeriesID]int{}
+	for _, r := range readings {
+		i, ok := at[r.Series]
+		if !ok {
+			i, at[r.Series] = len(out), len(out)
+			out = append(out, Imported{gateway, r.Series, r.At, r.At})
+		}
+		out[i].From, out[i].To = min(out[i].From, r.At), max(out[i].To, r.At)
+	}
+	return out
 }
 
 // apply brings a chunk into the store, without the readings that it refuses.
 func (f *follower) apply(ctx context.Context, c chunk) error {
+	if len(c.imported) > 0 && f.o.OnImported != nil {
+		if err := f.o.OnImported(c.imported); err != nil {
+			return fmt.Errorf("follow: imported readings: %w", err)
+		}
+	}
 	memory := c.readings[:0]
 	c.readings = f.inUnit(c.readings)
 	for {

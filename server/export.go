@@ -21,7 +21,7 @@ import (
 
 // ImporterPrefix begins the names of gateways that are no devices: what imports
 // historical data under a key of its own. Their meters' readings are imported.
-const ImporterPrefix = "import-"
+const ImporterPrefix = registry.ImporterPrefix
 
 // ExportOptions say what is exported, and with whose rights.
 type ExportOptions struct {
@@ -59,7 +59,11 @@ func Export(ctx context.Context, out io.Writer, o ExportOptions) (f export.File,
 	if err != nil {
 		return f, err
 	}
-	about, err := describe(ctx, r, territory.Synthetic)
+	meters, err := r.Installations(ctx)
+	if err != nil {
+		return f, err
+	}
+	imported, err := r.ImportedSpans(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -70,7 +74,7 @@ func Export(ctx context.Context, out io.Writer, o ExportOptions) (f export.File,
 	defer func() { err = errors.Join(err, store.Close()) }()
 	scope := access.ForSeries(person, facts)
 	f = export.File{Territory: territory.Name.FR, Made: o.Now, For: scope.String(), From: o.From, To: o.To, Step: o.Step}
-	if f.Series, err = export.Choose(ctx, store, scope, o.Patterns, about); err != nil {
+	if f.Series, err = export.Choose(ctx, store, scope, o.Patterns, export.Describe(meters, imported, territory.Synthetic)); err != nil {
 		return f, err
 	}
 	f.Series = slices.DeleteFunc(f.Series, func(x export.Series) bool { return !access.May(person, facts, access.SeeHistory, x.ID.Meter()) })
@@ -102,37 +106,6 @@ func findPerson(ctx context.Context, c Config, email string) (p access.Person, e
 		}
 	}
 	return p, fmt.Errorf("no account of %s, or it is disabled", email)
-}
-
-// describe tells a meter's name and where its readings come from.
-func describe(ctx context.Context, r *registry.Registry, synthetic bool) (func(meter string) (name, source string), error) {
-	all, err := r.Installations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[string]registry.Installation, len(all))
-	for _, m := range all {
-		byID[m.ID] = m
-	}
-	return func(meter string) (string, string) {
-		m, ok := byID[meter]
-		origin := "measured"
-		switch {
-		case !ok:
-			return "", "unknown"
-		case synthetic:
-			origin = "synthetic"
-		case strings.HasPrefix(m.Gateway, ImporterPrefix):
-			origin = "imported"
-		}
-		source := origin + " by " + m.Gateway
-		for _, s := range []string{m.Profile, m.Serial, m.AccuracyClass} {
-			if s != "" {
-				source += ", " + s
-			}
-		}
-		return m.Name.FR, source
-	}, nil
 }
 
 // OpenToRead opens the series store that a configuration names for reading

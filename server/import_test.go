@@ -87,6 +87,10 @@ func TestImport(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []string{"0", "3600000", "10800000", "12600000"}, points(4))
+	spans, err := s.Registry().ImportedSpans(ctx)
+	require.NoError(t, err)
+	require.Len(t, spans, 1, "its points are marked")
+	require.Equal(t, "import-enedis 2024-12-31T23:00:00Z 2025-01-01T02:00:00Z", spans[0].By+" "+spans[0].From.Format(time.RFC3339)+" "+spans[0].To.Format(time.RFC3339))
 	batches := 0
 	for e, err := range s.Ledger().Entries(ctx, 0, s.Ledger().Size()) {
 		require.NoError(t, err)

@@ -135,12 +135,17 @@ func rebuildInflux(ctx context.Context, l *ledger.Ledger, o RebuildOptions) (r R
 // fill applies the whole ledger.
 func fill(ctx context.Context, l *ledger.Ledger, store series.Store, o RebuildOptions) (r Rebuilt, err error) {
 	r.Leaves = l.Size()
-	gone, err := forgottenMeters(ctx, o.Config)
+	known, err := registry.Open(ctx, filepath.Join(o.Config.Data, "registry.db"))
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, known.Close()) }()
+	gone, err := loadForgotten(ctx, known)
 	if err != nil {
 		return r, err
 	}
 	if r.Leaves > 0 {
-		err := ingest.Follow(ctx, l, store, ingest.FollowOptions{LeaveOut: gone.leavesOut, Until: r.Leaves, Progress: o.Progress, Log: o.Log,
+		err := ingest.Follow(ctx, l, store, ingest.FollowOptions{LeaveOut: gone.leavesOut, OnImported: markImported(ctx, known), Until: r.Leaves, Progress: o.Progress, Log: o.Log,
 			Alarm: func(a metering.Alarm) {
 				if a.Kind == "reading" && a.Until.IsZero() {
 					r.Left = append(r.Left, a)
@@ -155,14 +160,4 @@ func fill(ctx context.Context, l *ledger.Ledger, store series.Store, o RebuildOp
 		r.Series, r.Points = r.Series+1, r.Points+i.Count
 	}
 	return r, err
-}
-
-// forgottenMeters are those whose readings were deleted on request.
-func forgottenMeters(ctx context.Context, c Config) (f forgotten, err error) {
-	r, err := registry.Open(ctx, filepath.Join(c.Data, "registry.db"))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return loadForgotten(ctx, r)
 }

@@ -235,7 +235,7 @@ func (s *Server) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return ingest.Follow(ctx, s.ledger, s.store, ingest.FollowOptions{LeaveOut: gone.leavesOut, Alarm: s.alarm(ctx), Lasting: lasting, Log: s.log, Now: s.o.Clock})
+	return ingest.Follow(ctx, s.ledger, s.store, ingest.FollowOptions{LeaveOut: gone.leavesOut, OnImported: markImported(ctx, s.registry), Alarm: s.alarm(ctx), Lasting: lasting, Log: s.log, Now: s.o.Clock})
 }
 
 // Assess computes every result, opportunity and alarm anew from the store, as

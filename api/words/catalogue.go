@@ -15,7 +15,7 @@ type entry = metering.Text
 
 // catalogue holds every text of the pages by key, gathered from the tables of
 // this package and set with the typography of each language.
-var catalogue = gather(general, overview, synergies, heat, heatPlan, field, companies, funding, administration, problems, contacts, measured())
+var catalogue = gather(general, overview, synergies, heat, heatPlan, field, companies, funding, administration, problems, contacts, downloads, measured())
 
 func gather(tables ...map[string]entry) map[string]entry {
 	all := make(map[string]entry)
