@@ -165,7 +165,7 @@ func (v *visit) aboutSeries() (func(metering.SeriesID) export.About, error) {
 		return nil, err
 	}
 	imported, err := v.s.o.Registry.ImportedSpans(v.Request().Context())
-	return export.Describe(m.meters, imported, v.s.o.Synthetic), err
+	return export.Describe(m.meters, imported, v.s.o.Synthetic, func(company string) bool { return v.may(access.SeeMeters, company) }), err
 }
 
 // importedSpans are the stretches of a meter's series that came from files.

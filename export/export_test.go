@@ -125,7 +125,7 @@ func TestImportedPoints(t *testing.T) {
 	s, f := store(t)
 	second, sixth := f.From.Add(30*time.Minute), f.From.Add(150*time.Minute)
 	meters := []registry.Installation{{Meter: metering.Meter{ID: "four-heat", Gateway: "gw-four", Profile: "kamstrup-hc003", Name: metering.Text{FR: "Four n° 2"}}}}
-	about := Describe(meters, []registry.ImportedSpan{{Series: "four-heat/heat_energy", By: "import-four", From: second, To: sixth.Add(10 * time.Millisecond)}}, false)
+	about := Describe(meters, []registry.ImportedSpan{{Series: "four-heat/heat_energy", By: "import-four", From: second, To: sixth.Add(10 * time.Millisecond)}}, false, func(string) bool { return true })
 	var err error
 	f.Series, err = Choose(t.Context(), s, access.System("test"), []string{"four-heat/*"}, about)
 	require.NoError(t, err)
@@ -168,7 +168,8 @@ func TestImportedPoints(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	meters := []registry.Installation{{Meter: metering.Meter{ID: "a", Gateway: "gw-a", Serial: "77", AccuracyClass: "2"}}, {Meter: metering.Meter{ID: "b", Gateway: "import-x", Profile: "enedis"}}}
 	spans := []registry.ImportedSpan{{Series: "a/temperature", By: "import-x"}}
-	real, synthetic := Describe(meters, spans, false), Describe(meters, spans, true)
+	all := func(string) bool { return true }
+	real, synthetic := Describe(meters, spans, false, all), Describe(meters, spans, true, all)
 	require.Equal(t, "measured by gw-a, 77, 2", real("a/volume").Source)
 	require.Equal(t, "imported by import-x, enedis", real("b/volume").Source)
 	require.Equal(t, "synthetic by gw-a, 77, 2", synthetic("a/volume").Source)
@@ -176,6 +177,9 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, "imported by import-x", real("a/temperature").Imported[0].Source)
 	require.Equal(t, "synthetic, imported by import-x", synthetic("a/temperature").Imported[0].Source)
 	require.Empty(t, real("a/volume").Imported)
+	partner := Describe(meters, spans, false, func(string) bool { return false })
+	require.Equal(t, "measured", partner("a/volume").Source, "neither gateway nor device of a company that is not open")
+	require.Equal(t, "imported", partner("a/temperature").Imported[0].Source)
 }
 
 // A scope that does not allow a series gets nothing of it, not even its name.

@@ -20,41 +20,49 @@ type About struct {
 
 // Describe tells where the points of a series come from: by the gateway that reads
 // its meter and with which device, and, for stretches that came in batches of the
-// origin imported, by which importer.
-func Describe(meters []registry.Installation, imported []registry.ImportedSpan, synthetic bool) func(metering.SeriesID) About {
+// origin imported, by which importer. Of a meter whose company is not open to the
+// reader, such as a partner's at a shared flow, gateway and device are not named.
+func Describe(meters []registry.Installation, imported []registry.ImportedSpan, synthetic bool, open func(company string) bool) func(metering.SeriesID) About {
 	byID := make(map[string]registry.Installation, len(meters))
 	for _, m := range meters {
 		byID[m.ID] = m
 	}
-	origin := func(origin, by string) string {
-		if synthetic {
-			origin = "synthetic"
-		}
-		return origin + " by " + by
-	}
-	spans := map[metering.SeriesID][]Imported{}
+	spans := map[metering.SeriesID][]registry.ImportedSpan{}
 	for _, x := range imported {
-		source := "imported by " + x.By
-		if synthetic {
-			source = "synthetic, " + source
-		}
-		spans[x.Series] = append(spans[x.Series], Imported{x.From, x.To, source})
+		spans[x.Series] = append(spans[x.Series], x)
 	}
 	return func(id metering.SeriesID) About {
 		m, ok := byID[id.Meter()]
 		if !ok {
-			return About{Source: "unknown", Imported: spans[id]}
+			return About{Source: "unknown"}
 		}
-		source := origin("measured", m.Gateway)
-		if strings.HasPrefix(m.Gateway, registry.ImporterPrefix) {
-			source = origin("imported", m.Gateway)
+		named := open(m.Company)
+		about := About{Name: m.Name.FR, Source: "measured"}
+		switch {
+		case synthetic:
+			about.Source = "synthetic"
+		case strings.HasPrefix(m.Gateway, registry.ImporterPrefix):
+			about.Source = "imported"
 		}
-		for _, s := range []string{m.Profile, m.Serial, m.AccuracyClass} {
-			if s != "" {
-				source += ", " + s
+		if named {
+			about.Source += " by " + m.Gateway
+			for _, s := range []string{m.Profile, m.Serial, m.AccuracyClass} {
+				if s != "" {
+					about.Source += ", " + s
+				}
 			}
 		}
-		return About{m.Name.FR, source, spans[id]}
+		for _, x := range spans[id] {
+			source := "imported"
+			if synthetic {
+				source = "synthetic, imported"
+			}
+			if named {
+				source += " by " + x.By
+			}
+			about.Imported = append(about.Imported, Imported{x.From, x.To, source})
+		}
+		return about
 	}
 }
 

@@ -74,7 +74,7 @@ func Export(ctx context.Context, out io.Writer, o ExportOptions) (f export.File,
 	defer func() { err = errors.Join(err, store.Close()) }()
 	scope := access.ForSeries(person, facts)
 	f = export.File{Territory: territory.Name.FR, Made: o.Now, For: scope.String(), From: o.From, To: o.To, Step: o.Step}
-	if f.Series, err = export.Choose(ctx, store, scope, o.Patterns, export.Describe(meters, imported, territory.Synthetic)); err != nil {
+	if f.Series, err = export.Choose(ctx, store, scope, o.Patterns, export.Describe(meters, imported, territory.Synthetic, func(company string) bool { return access.May(person, facts, access.SeeMeters, company) })); err != nil {
 		return f, err
 	}
 	f.Series = slices.DeleteFunc(f.Series, func(x export.Series) bool { return !access.May(person, facts, access.SeeHistory, x.ID.Meter()) })
