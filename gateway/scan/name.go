@@ -105,6 +105,9 @@ func (x *examiner) fetch(ctx context.Context, s profile.Span) ([]uint16, error) 
 		return nil, errDeaf
 	}
 	words, err := x.line.Read(ctx, x.unit, s.Table, s.Address, s.Words)
+	if x.worthAgain(err) {
+		words, err = x.line.Read(ctx, x.unit, s.Table, s.Address, s.Words)
+	}
 	switch {
 	case errors.Is(err, modbus.ErrUnreachable):
 		x.failed = fmt.Errorf("unit %d: %w", x.unit, err)
@@ -116,6 +119,12 @@ func (x *examiner) fetch(ctx context.Context, s profile.Span) ([]uint16, error) 
 		x.silent = 0
 	}
 	return words, err
+}
+
+// worthAgain says that an answer may have been lost by accident: one that is
+// missing decides which profile fits. Who stays silent often is not asked twice.
+func (x *examiner) worthAgain(err error) bool {
+	return errors.Is(err, modbus.ErrTimeout) && x.silent == 0 || errors.Is(err, modbus.ErrBadFrame) && !errors.Is(err, modbus.ErrTwoAnswers)
 }
 
 // read reads all that a candidate's profile has and judges it; twice says that

@@ -251,6 +251,32 @@ func TestSuspectsTwoDevicesAtOneUnit(t *testing.T) {
 	}
 }
 
+// One answer that gets lost while a device is named costs no name.
+func TestNamesInSpiteOfALostAnswer(t *testing.T) {
+	t.Parallel()
+	s := testSite(t)
+	saia, err := library(t).Get("saia-pcd7-h104d")
+	require.NoError(t, err)
+	telling := saia.ProbeSpans()[0]
+	n := 0
+	loses := func(r slave.Request) ([]uint16, slave.Exception) {
+		words, e := s.handle(r)
+		if r.Address == telling.Address && int(r.Count) == telling.Words {
+			if n++; n == 1 {
+				return nil, slave.Silence
+			}
+		}
+		return words, e
+	}
+	found, err := scan.Line(context.Background(), scan.Options{Endpoint: serialLine(t, 115200, loses), Units: []byte{7}, Wait: 60 * time.Millisecond,
+		Patience: 300 * time.Millisecond, Library: library(t)})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.NotEmpty(t, found[0].Candidates)
+	require.Equal(t, "saia-pcd7-h104d", found[0].Candidates[0].Profile.ID)
+	require.Positive(t, n)
+}
+
 // Two meters of one model with one address say the same of what they are asked
 // first; what they count differs.
 func TestSuspectsTwoOfOneModel(t *testing.T) {
@@ -318,5 +344,20 @@ func BenchmarkWholeLine(b *testing.B) {
 				require.Len(b, found, 2)
 			}
 		})
+	}
+}
+
+// BenchmarkSlowDevices finds, among all 247 unit ids, two quick devices and six
+// that think 200 to 800 ms.
+func BenchmarkSlowDevices(b *testing.B) {
+	s := testSite(b)
+	for i, u := range []byte{20, 60, 61, 120, 200, 246} {
+		s.devices[u], s.slow[u] = s.devices[3], time.Duration(200+120*i)*time.Millisecond
+	}
+	e := serialLine(b, 9600, s.handle)
+	for b.Loop() {
+		found, err := scan.Line(context.Background(), scan.Options{Endpoint: e})
+		require.NoError(b, err)
+		require.Len(b, found, 8)
 	}
 }
