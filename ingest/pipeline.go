@@ -22,7 +22,7 @@ const groupItems = 256
 // is verified together asks once for each key, shares one fsync of the ledger, and
 // its receipts one signature and one message.
 const (
-	roundItems = 32
+	roundItems = 64
 	gather     = 2 * time.Millisecond
 )
 

@@ -212,13 +212,20 @@ type mosquitto struct {
 // for the test; clients are the names that get one.
 func startMosquitto(t testing.TB, clients ...string) *mosquitto {
 	t.Helper()
+	return startMosquittoWith(t, nil, clients...)
+}
+
+// startMosquittoWith is startMosquitto with changes to its configuration: pairs of
+// what stands there and what shall.
+func startMosquittoWith(t testing.TB, changes []string, clients ...string) *mosquitto {
+	t.Helper()
 	certs := filepath.Join(t.TempDir(), "certs")
 	require.NoError(t, pki.Init(certs, "Port fictif", time.Now()))
 	require.NoError(t, pki.Issue(certs, "broker", []string{"localhost", "127.0.0.1"}, time.Now()))
 	for _, c := range clients {
 		require.NoError(t, pki.Issue(certs, c, nil, time.Now()))
 	}
-	m := newMosquitto(t, certs)
+	m := newMosquitto(t, certs, changes...)
 	m.start()
 	return m
 }
@@ -226,16 +233,16 @@ func startMosquitto(t testing.TB, clients ...string) *mosquitto {
 // newMosquitto lays a broker out with the files of deploy/ as the container has
 // them, only the places changed to the test's folder, and the certificates in
 // certs. Where the test may, it runs as the container's user.
-func newMosquitto(t testing.TB, certs string) *mosquitto {
+func newMosquitto(t testing.TB, certs string, changes ...string) *mosquitto {
 	t.Helper()
 	dir := sharedDir(t)
 	port := freePort(t)
-	places := strings.NewReplacer(
-		"/mosquitto/certs/", dir+"/certs/",
-		"/mosquitto/config/", dir+"/config/",
-		"/mosquitto/data/", dir+"/data/",
+	places := strings.NewReplacer(append([]string{
+		"/mosquitto/certs/", dir + "/certs/",
+		"/mosquitto/config/", dir + "/config/",
+		"/mosquitto/data/", dir + "/data/",
 		"listener 8883", fmt.Sprintf("listener %d 127.0.0.1", port),
-	)
+	}, changes...)...)
 	for _, f := range []string{"mosquitto.conf", "acl"} {
 		b, err := os.ReadFile(filepath.Join(repository(t), "deploy", "mosquitto", f))
 		require.NoError(t, err)

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// keyBits is the width of the windows of keys' tables: 51 windows of 16
-	// multiples, 98 kB.
-	keyBits = 5
-	// baseBits is that of the base point's table, which all share: 37 windows of
-	// 64 multiples, 284 kB.
-	baseBits = 7
+	// keyBits is the width of the windows of keys' tables: 43 windows of 32
+	// multiples, 165 kB.
+	keyBits = 6
+	// baseBits is that of the base point's table, which all share: 32 windows of
+	// 128 multiples, 491 kB.
+	baseBits = 8
 	// maxTables bounds the keys that have a table.
 	maxTables = 64
-	// A table costs about as much as ten signatures. A key gets one when it was
+	// A table costs about as much as 15 signatures. A key gets one when it was
 	// met so often within one period of signatures; a table that was not used for
 	// a whole period is let go.
-	often, period = 16, 1024
+	often, period = 32, 2048
 )
 
 var base = sync.OnceValue(func() *table { return newTable(edwards25519.NewGeneratorPoint(), baseBits) })
