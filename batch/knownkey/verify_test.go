@@ -72,7 +72,7 @@ func scalarOf(n uint64) *edwards25519.Scalar {
 // A good signature is confirmed, and with any bit of it, of the message or of the key
 // changed it is not.
 func TestConfirms(t *testing.T) {
-	for n := range 5 {
+	for n := range 2 {
 		message := []byte(fmt.Sprint("message ", n))
 		signature := ed25519.Sign(keyOf(n), message)
 		key := publicOf(n)
@@ -120,13 +120,14 @@ func TestSmallOrders(t *testing.T) {
 	points := torsion()
 	require.Len(t, points, 8)
 	seen := map[bool]int{}
-	for i, small := range points {
-		for j, smallKey := range points {
-			for m := range 3 {
-				message := []byte(fmt.Sprint("message ", m))
-				// A = [secret]B + torsion, R = [nonce]B + torsion, S = nonce + k*secret.
-				a := new(edwards25519.Point).Add(new(edwards25519.Point).ScalarBaseMult(secret), smallKey)
-				for _, key := range [][]byte{a.Bytes(), smallKey.Bytes()} {
+	for j, smallKey := range points {
+		// A = [secret]B + torsion, R = [nonce]B + torsion, S = nonce + k*secret.
+		a := new(edwards25519.Point).Add(new(edwards25519.Point).ScalarBaseMult(secret), smallKey)
+		for _, key := range [][]byte{a.Bytes(), smallKey.Bytes()} {
+			table := tableOf(key)
+			for i, small := range points {
+				for m := range 3 {
+					message := []byte(fmt.Sprint("message ", m))
 					r := new(edwards25519.Point).Add(new(edwards25519.Point).ScalarBaseMult(nonce), small)
 					h := sha512.Sum512(append(append(append([]byte{}, r.Bytes()...), key...), message...))
 					k, err := new(edwards25519.Scalar).SetUniformBytes(h[:])
@@ -138,7 +139,7 @@ func TestSmallOrders(t *testing.T) {
 					signature := append(append([]byte{}, r.Bytes()...), s.Bytes()...)
 					want := ed25519.Verify(key, message, signature)
 					seen[want]++
-					require.Equal(t, want, tableOf(key).confirms(key, message, signature), "R torsion %d, A torsion %d", i, j)
+					require.Equal(t, want, table.confirms(key, message, signature), "R torsion %d, A torsion %d", i, j)
 				}
 			}
 		}

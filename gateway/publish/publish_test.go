@@ -333,6 +333,43 @@ func TestRejectedIsLetGo(t *testing.T) {
 	require.Eventually(t, func() bool { return o.Stats.Rejected.Load() == 1 }, wait, often)
 }
 
+// TestReceiptsTogether: receipts under one signature each let their batch go, the
+// one among them that is wrong lets none go.
+func TestReceiptsTogether(t *testing.T) {
+	s := startBroker(t, t.TempDir(), "127.0.0.1:0")
+	const n = 4
+	var all []batch.Receipt
+	startIngest(t, s.URL(), func(in *ingest, b *batch.Batch, h batch.Hash) {
+		r := batch.Receipt{Gateway: "gw.1", Number: b.Number, Batch: h}
+		switch b.Number {
+		case 2:
+			r.Batch[0]++
+		case 3:
+			r.Rejected = "not enrolled"
+		}
+		if all = append(all, r); len(all) < n {
+			return
+		}
+		sealed, err := batch.SealReceipts(all, ingestKey)
+		if err != nil {
+			in.t.Error(err)
+		}
+		_, _ = in.conn.Send(context.Background(), batch.Topic("port", "gw.1", batch.TopicReceipt), false, sealed)
+	})
+	b := newOutbox(t)
+	put(t, b, n)
+	o := options(s.URL(), b)
+	o.Stats = &Stats{}
+	start(t, o)
+	require.Eventually(t, func() bool { return o.Stats.Receipts.Load() == n-1 }, wait, often)
+	require.EqualValues(t, 1, o.Stats.Rejected.Load())
+	require.EqualValues(t, 1, o.Stats.BadReceipts.Load())
+	left, err := b.Unsent(0, n)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.EqualValues(t, 2, left[0].Number)
+}
+
 // TestBrokerComesBack: batches are put while the broker is away; each arrives
 // once it is back, and those without receipt came again.
 func TestBrokerComesBack(t *testing.T) {
