@@ -106,13 +106,9 @@ func (s *sum) addMultiple(t *table, scalar []byte) {
 		}
 		switch {
 		case digit > 0:
-			m := &window[digit-1]
-			s.add(&m.sum, &m.difference, &m.product)
+			s.add(&window[digit-1], false)
 		case digit < 0:
-			// The negative of a point has -x: sum and difference change places.
-			m := &window[-digit-1]
-			var product field.Element
-			s.add(&m.difference, &m.sum, product.Negate(&m.product))
+			s.add(&window[-digit-1], true)
 		}
 	}
 }
@@ -131,19 +127,27 @@ func bitsOf(b []byte, at, n int) int {
 	return w >> (at % 8) & (1<<n - 1)
 }
 
-// add adds an affine point: the mixed addition madd-2008-hwcd-3 of the Explicit
-// Formulas Database, complete on this curve.
-func (s *sum) add(ysum, difference, product *field.Element) {
+// add adds an affine point, or its negative: the mixed addition madd-2008-hwcd-3 of
+// the Explicit Formulas Database, complete on this curve. The negative has -x, so
+// that sum and difference change places and the product its sign.
+func (s *sum) add(m *multiple, negative bool) {
+	plus, minus := &m.sum, &m.difference
+	if negative {
+		plus, minus = minus, plus
+	}
 	var a, b, c, d, e, f, g, h field.Element
 	a.Subtract(&s.y, &s.x)
-	a.Multiply(&a, difference)
+	a.Multiply(&a, minus)
 	b.Add(&s.y, &s.x)
-	b.Multiply(&b, ysum)
-	c.Multiply(&s.t, product)
+	b.Multiply(&b, plus)
+	c.Multiply(&s.t, &m.product)
 	d.Add(&s.z, &s.z)
 	e.Subtract(&b, &a)
 	f.Subtract(&d, &c)
 	g.Add(&d, &c)
+	if negative {
+		f, g = g, f
+	}
 	h.Add(&b, &a)
 	s.x.Multiply(&e, &f)
 	s.y.Multiply(&g, &h)
