@@ -17,7 +17,7 @@ func latent(id string, kw []float64, c float64) Stream {
 
 // Heat by night, need by day: what the tank holds goes over each day.
 func TestTankOfNightAndDay(t *testing.T) {
-	const days = 30
+	const days = 8
 	p := &Problem{Steps: days * 144, Hours: 1.0 / 6, Gain: [][]float64{{0.9}}}
 	heat, need := make([]float64, p.Steps), make([]float64, p.Steps)
 	for i := range p.Steps {

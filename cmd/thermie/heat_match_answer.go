@@ -135,7 +135,7 @@ func (a *matchAnswer) document() map[string]any {
 	}
 	out["upper_bound"] = map[string]any{"MWh": milli(a.bound), "sources_MWh": milli(sum(a.site.Sources, func(s heat.Source) float64 { return s.MWh })),
 		"demands_MWh": milli(sum(a.site.Needs, func(n *heat.Need) float64 { return n.MWh })),
-		"meaning":     "heat cascade of every step without distances: neither a plan nor the sum of proposals passes it"}
+		"meaning":     "heat cascade of every step without distances: no plan of direct exchange and no sum of its proposals passes it; heat pumps and tanks may"}
 	out["sparse_network"] = a.sparseOf()
 	out["sensitivities"] = a.changesOf()
 	if a.joint != nil {
