@@ -1,10 +1,8 @@
 package baseline
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Fit is a fitted model. It predicts any frame with [Fit.Predict], and its JSON
@@ -165,39 +163,6 @@ func (f *Fit) Jacobian(frame *Frame) ([][]float64, error) {
 		}
 	}
 	return rows, nil
-}
-
-// ReadFit reads the JSON form of a fit.
-func ReadFit(b []byte) (*Fit, error) {
-	var f Fit
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("reading a baseline model: %w", err)
-	}
-	if f.Hourly != nil {
-		if err := f.Hourly.check(); err != nil {
-			return nil, fmt.Errorf("reading baseline model %s: %w", f.Model, err)
-		}
-		return &f, nil
-	}
-	if err := f.Spec.check(); err != nil {
-		return nil, fmt.Errorf("reading baseline model %s: %w", f.Model, err)
-	}
-	names := f.Spec.termNames()
-	if len(names) != len(f.Terms) || len(f.ChangePoints) != len(f.Spec.changePoints()) {
-		return nil, fmt.Errorf("reading baseline model %s: %d terms and %d change points, its form has %d and %d",
-			f.Model, len(f.Terms), len(f.ChangePoints), len(names), len(f.Spec.changePoints()))
-	}
-	for i, n := range names {
-		if f.Terms[i].Name != n {
-			return nil, fmt.Errorf("reading baseline model %s: term %d is %q, its form has %q", f.Model, i+1, f.Terms[i].Name, n)
-		}
-	}
-	if p := len(f.Parameters()); f.Inverse != nil {
-		if len(f.Inverse) != p || slices.ContainsFunc(f.Inverse, func(r []float64) bool { return len(r) != p }) {
-			return nil, fmt.Errorf("reading baseline model %s: its inverse is not of %d by %d", f.Model, p, p)
-		}
-	}
-	return &f, nil
 }
 
 // number is a float that JSON can hold: what is not finite becomes zero.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/thermie/thermie/calendar"
@@ -77,36 +76,6 @@ func (l *Levels) UnmarshalJSON(b []byte) error {
 		(*l)[i] = math.NaN()
 		if v != nil {
 			(*l)[i] = *v
-		}
-	}
-	return nil
-}
-
-// check says what is wrong with a model that was read.
-func (h *Hourly) check() error {
-	if len(h.Segments) == 0 || h.ByMonth && len(h.Segments) != 12 || !h.ByMonth && len(h.Segments) > 1 && h.TimeScaleDays <= 0 {
-		return errors.New("the hourly model lacks segments")
-	}
-	for i := range h.Segments {
-		s := &h.Segments[i]
-		if len(s.HourOfWeek) != hoursOfWeek {
-			return fmt.Errorf("segment %s has %d hours of the week", s.Name, len(s.HourOfWeek))
-		}
-		for _, c := range []*Slopes{&s.Warm, &s.Idle} {
-			if len(c.PerC)+len(c.Drivers) > maxColumns {
-				return fmt.Errorf("segment %s has %d slopes, %d at most can be", s.Name, len(c.PerC)+len(c.Drivers), maxColumns)
-			}
-			if len(c.PerC) != len(c.EndsC)+1 || len(c.Drivers) != len(h.Drivers) || !slices.IsSorted(c.EndsC) {
-				return fmt.Errorf("segment %s has %d slopes for %d end points", s.Name, len(c.PerC), len(c.EndsC))
-			}
-		}
-		for _, o := range s.Occupied {
-			if o < 0 || o >= hoursOfWeek {
-				return fmt.Errorf("segment %s: there is no hour %d of the week", s.Name, o)
-			}
-		}
-		if len(h.Segments) > 1 && !h.ByMonth && s.Centre == nil {
-			return fmt.Errorf("segment %s has no centre in time", s.Name)
 		}
 	}
 	return nil

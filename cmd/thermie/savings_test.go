@@ -150,6 +150,25 @@ func TestSavingsOfAPlan(t *testing.T) {
 	require.Contains(t, out, "co2e_avoided_t")
 	require.NotContains(t, out, "2025-09")
 
+	// Under normal conditions: the baseline's weather.
+	normal := millPlan + "normal: {year: {from: 2024-01-01, to: 2025-01-01}}\n"
+	require.NoError(t, os.WriteFile(at("normal.yaml"), []byte(normal), 0o600))
+	out, err = thermie(t, "savings", "report", "--plan", at("normal.yaml"), "--factors", at("factors.yaml"), "--data", at("readings.csv"), "--json")
+	require.NoError(t, err)
+	var n struct {
+		Normalised []struct {
+			Saved  float64 `json:"saved_mwh"`
+			Half90 float64 `json:"half90"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &n))
+	require.Len(t, n.Normalised, 1)
+	require.InDelta(t, total, n.Normalised[0].Saved, 0.2*total, "the weather of both years is alike")
+	require.Positive(t, n.Normalised[0].Half90)
+	out, err = thermie(t, "savings", "report", "--plan", at("normal.yaml"), "--factors", at("factors.yaml"), "--data", at("readings.csv"), "--until", "2025-07-01", "--lang", "en")
+	require.NoError(t, err)
+	require.Contains(t, out, "no saving under normal conditions")
+
 	out, err = thermie(t, "savings", "fit", "--plan", at("plan.yaml"), "--factors", at("factors.yaml"), "--data", at("readings.csv"))
 	require.NoError(t, err)
 	require.Contains(t, out, "heat_balance_c")

@@ -274,6 +274,14 @@ func (f *planFlags) report(c *cobra.Command, e *savings.Evaluation) error {
 		}
 	}
 	r.Events = e.Events()
+	for k := range e.Fits {
+		switch n, err := e.Normalised(k); {
+		case err != nil:
+			r.Why = err.Error()
+		case n != nil:
+			r.Normal = append(r.Normal, n)
+		}
+	}
 	if d, err := e.Drift(); err == nil {
 		r.Drift = d
 	}
