@@ -8,13 +8,13 @@ import (
 // family is a kind of noise. Its weight in the prior is shared by its candidates in
 // proportion to their priors.
 //
-// White noise and AR(1) have most of the prior, fractional noise a third of AR(1)'s
+// White noise and AR(1) have most of the prior, fractional noise half of AR(1)'s
 // weight; a slow part of weeks to months under white noise, a cycle, and short with
-// long memory a tenth to a fifth. Where families resemble each other only one of
+// long memory a sixth to a fifth. Where families resemble each other only one of
 // them is listed: fractional noise of d near 0, or with an AR(1) of much memory, or
 // fast noise under white, mimics AR(1) noise within a year and would widen its
-// intervals without need. So fractional noise has weight in proportion to d², joint
-// kinds begin at d 0.3 with weight in proportion to (1-phi)², and slow parts at a
+// intervals without need. So fractional noise has weight in proportion to d³, joint
+// kinds begin at d 0.3 with weight in proportion to (1-phi)³, and slow parts at a
 // correlation time of 20 steps. The figures were set so that coverage is as even
 // between kinds as a year of days allows, on other sites than those that
 // docs/coverage.md reports.
@@ -45,12 +45,12 @@ func familiesOfNoise() []family {
 	short = append(short, candidate{phi: 0.97, prior: 1}, candidate{phi: 0.98, prior: 1})
 	for i := range 10 {
 		d := min(0.05*float64(i+1), 0.49)
-		long = append(long, candidate{d: d, prior: d * d, rough: i%2 == 1})
+		long = append(long, candidate{d: d, prior: d * d * d, rough: i%2 == 1})
 	}
 	for i := range 8 {
 		for _, d := range []float64{0.3, 0.4, 0.475} {
 			phi := 0.1 * float64(i+1)
-			both = append(both, candidate{phi: phi, d: d, prior: float64((1 - phi) * (1 - phi))})
+			both = append(both, candidate{phi: phi, d: d, prior: math.Pow(1-phi, 3)})
 		}
 	}
 	for _, phi := range []float64{0.95, 0.97, 0.98, 0.99} {
@@ -66,8 +66,8 @@ func familiesOfNoise() []family {
 	return []family{
 		{"white", 1.5, []candidate{{prior: 1, rough: true}}},
 		{"AR(1)", 1, short},
-		{"fractional", 0.33, long},
-		{"fractional and AR(1)", 0.10, both},
+		{"fractional", 0.47, long},
+		{"fractional and AR(1)", 0.20, both},
 		{"slow AR(1) under white", 0.15, slow},
 		{"cycle", 0.2, cycles},
 	}

@@ -117,84 +117,6 @@ func Pick(f *baseline.Frame, rows []int) *baseline.Frame {
 	return g
 }
 
-// aheadOfHours works on the sums of civil days: what hours of a day share counts
-// for sums, and days can be learned from like those of a daily model.
-func aheadOfHours(f *baseline.Fit, base, rep *baseline.Frame, fitted []float64) (*Forecast, error) {
-	s := &Forecast{}
-	res := Residuals{Parameters: dailyParameters(f), Phase: []float64{}}
-	type span struct{ rows []int }
-	var days []span
-	last := -1
-	var step []int
-	for i, y := range base.Energy {
-		if math.IsNaN(y) || math.IsNaN(fitted[i]) {
-			continue
-		}
-		if n := dayNumber(base.Start[i]); n != last {
-			days, step, last = append(days, span{}), append(step, n), n
-		}
-		d := &days[len(days)-1]
-		d.rows = append(d.rows, i)
-	}
-	var used []span
-	for k, d := range days {
-		if len(d.rows) < 12 {
-			continue
-		}
-		e := 0.0
-		for _, i := range d.rows {
-			e += base.Energy[i] - fitted[i]
-		}
-		phase := Phase(base.Start[d.rows[0]])
-		res.Step, res.E, res.Phase = append(res.Step, step[k]), append(res.E, e*24/float64(len(d.rows))), append(res.Phase, phase)
-		s.base = append(s.base, Term{Step: step[k], Phase: phase})
-		used = append(used, d)
-	}
-	res.Parameters = min(res.Parameters, len(res.E)/3)
-	var err error
-	if s.Noise, err = Learn(res); err != nil {
-		return nil, err
-	}
-	s.Steps, s.Residuals = res.Step, res.E
-	for _, t := range rep.Start {
-		s.rep = append(s.rep, Term{Step: dayNumber(t), Phase: Phase(t), Scale: 1.0 / 24})
-	}
-	of, err := f.Influencer(base)
-	if err != nil {
-		return nil, err
-	}
-	s.influence = func(which []int) ([]float64, error) {
-		a, err := of(Pick(rep, which))
-		if err != nil {
-			return nil, err
-		}
-		out := make([]float64, len(used))
-		for k, d := range used {
-			for _, i := range d.rows {
-				out[k] += a[i]
-			}
-			out[k] /= 24 // residuals are of whole days
-		}
-		return out, nil
-	}
-	return s, nil
-}
-
-// dailyParameters is how many parameters an hourly model spends on the sums of
-// days: seven levels and its slopes of temperature; of a model by month only half,
-// the rest goes to its neighbours.
-func dailyParameters(f *baseline.Fit) int {
-	n := 0
-	for i := range f.Hourly.Segments {
-		s := &f.Hourly.Segments[i]
-		n += 7 + len(s.Warm.PerC) + len(s.Warm.Drivers)
-	}
-	if f.Hourly.ByMonth {
-		n /= 2
-	}
-	return n
-}
-
 // Half is the half width, at a confidence such as 0.90, of adjusted baseline minus
 // observed, summed over these reporting rows.
 func (s *Forecast) Half(rows []int, confidence float64) (float64, error) {
@@ -232,11 +154,6 @@ func pickOf[T any](x []T, rows []int) []T {
 		out[k] = x[i]
 	}
 	return out
-}
-
-func dayNumber(t time.Time) int {
-	y, m, d := t.Date()
-	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
 // Columns turns rows of a model's derivatives into columns.

@@ -19,24 +19,31 @@ func (z *Noise) season(u, phase []float64, crowd float64) {
 	mean /= float64(n)
 	var beta [5]float64
 	rows := make([][5]float64, n)
+	var gram [5][6]float64
 	for i := range rows {
-		rows[i] = [5]float64{1}
 		h := harmonics(phase[i])
-		copy(rows[i][1:], h[:])
+		rows[i] = [5]float64{1, h[0], h[1], h[2], h[3]}
+		for j := range beta {
+			for k := range j + 1 {
+				gram[j][k] += float64(rows[i][j] * rows[i][k])
+			}
+		}
+	}
+	for j := range beta {
+		for k := range j {
+			gram[k][j] = gram[j][k]
+		}
 	}
 	for range 12 {
-		var a [5][6]float64
+		a := gram
 		for i := range rows {
 			eta := 0.0
 			for j := range beta {
 				eta += float64(beta[j] * rows[i][j])
 			}
-			s := min(float64(u[i]*u[i])/mean/math.Exp(eta), 16) // one wild day must not make a season
+			s := min(float64(u[i]*u[i])/mean/math.Exp(eta), 16) - 1 // one wild day must not make a season
 			for j := range beta {
-				for k := range beta {
-					a[j][k] += float64(rows[i][j] * rows[i][k])
-				}
-				a[j][5] += float64(rows[i][j] * (s - 1))
+				a[j][5] += float64(rows[i][j] * s)
 			}
 		}
 		for j, sd := range seasonPrior {
@@ -54,7 +61,7 @@ func (z *Noise) season(u, phase []float64, crowd float64) {
 			beta[j] += d
 			moved = max(moved, math.Abs(d))
 		}
-		if moved < 1e-4 {
+		if moved < 1e-3 {
 			break
 		}
 	}

@@ -53,11 +53,5 @@ func (z *Noise) around(v []float64) float64 {
 		z.circles.of[size] = g
 	}
 	z.circles.Unlock()
-	p := power(v, size)
-	s := 0.0
-	for i := range p {
-		s += float64(p[i] * g[i])
-	}
-	// the frequencies above half the circle mirror those below
-	return math.Max(2*s-float64(p[0]*g[0])-float64(p[size/2]*g[size/2]), 0) / float64(size)
+	return math.Max(quadratic(v, g, size), 0)
 }

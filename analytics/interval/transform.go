@@ -17,35 +17,51 @@ func pooled(pools *sync.Map, n int, make func() any) *sync.Pool {
 	return p.(*sync.Pool)
 }
 
-// power is the squared modulus of the transform of v, zeros after it up to size.
-func power(v []float64, size int) []float64 {
-	pool := pooled(&waves, size, func() any { return fourier.NewFFT(size) })
-	f := pool.Get().(*fourier.FFT)
-	defer pool.Put(f)
-	x := make([]float64, size)
-	copy(x, v)
-	c := f.Coefficients(nil, x)
-	p := x[:len(c)]
-	for i, z := range c {
-		re, im := real(z), imag(z)
-		p[i] = float64(re*re) + float64(im*im)
+// wave is a transform with room to work in.
+type wave struct {
+	fft *fourier.FFT
+	x   []float64
+	c   []complex128
+}
+
+func waveOf(size int) (w *wave, done func()) {
+	pool := pooled(&waves, size, func() any {
+		return &wave{fft: fourier.NewFFT(size), x: make([]float64, size), c: make([]complex128, size/2+1)}
+	})
+	w = pool.Get().(*wave)
+	return w, func() { pool.Put(w) }
+}
+
+// quadratic is Σ_ij v_i v_j g(|i-j|) on a circle of that size, given the transform
+// of g around it.
+func quadratic(v, circle []float64, size int) float64 {
+	w, done := waveOf(size)
+	defer done()
+	clear(w.x[copy(w.x, v):])
+	c := w.fft.Coefficients(w.c, w.x)
+	power := func(i int) float64 {
+		re, im := real(c[i]), imag(c[i])
+		return float64(re*re) + float64(im*im)
 	}
-	return p
+	s := 0.0
+	for i := range c {
+		s += float64(power(i) * circle[i])
+	}
+	// the frequencies above half the circle mirror those below
+	return (2*s - float64(power(0)*circle[0]) - float64(power(size/2)*circle[size/2])) / float64(size)
 }
 
 // circulant is the transform of the autocovariance g laid around a circle of size.
 func circulant(g []float64, size int) []float64 {
-	pool := pooled(&waves, size, func() any { return fourier.NewFFT(size) })
-	f := pool.Get().(*fourier.FFT)
-	defer pool.Put(f)
-	x := make([]float64, size)
+	w, done := waveOf(size)
+	defer done()
+	x := w.x
 	x[0] = g[0]
 	for k := 1; k <= size/2; k++ {
 		x[k], x[size-k] = g[k], g[k]
 	}
-	c := f.Coefficients(nil, x)
-	p := x[:len(c)]
-	for i, z := range c {
+	p := make([]float64, size/2+1)
+	for i, z := range w.fft.Coefficients(w.c, x) {
 		p[i] = real(z)
 	}
 	return p

@@ -14,7 +14,7 @@ import (
 )
 
 func savingsCoverageCommand() *cobra.Command {
-	sites, seed, asJSON := 500, uint64(1), false
+	sites, seed, asJSON, model := 500, uint64(1), false, ""
 	var only []string
 	c := &cobra.Command{
 		Use:   "coverage",
@@ -24,11 +24,19 @@ climates, and counts how often the 90 % interval of the year and of each quarter
 "plain" is the AR(1) sandwich with one scatter for all seasons, to compare. A star marks
 kinds of noise that nothing in the intervals was set on.`,
 		Example: `  thermie savings coverage --sites 500
+  thermie savings coverage --model towt --noise ar1 --sites 500
   thermie savings coverage --noise seasonal --noise long-memory --sites 2000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if sites < 10 || sites > 1_000_000 {
 				return frame.Usage(fmt.Errorf("--sites %d: want 10 to 1000000", sites))
+			}
+			models := coverage.Models()
+			if model != "" {
+				models = slices.DeleteFunc(models, func(m coverage.Model) bool { return m.Name != model })
+			}
+			if len(models) == 0 {
+				return frame.Usage(fmt.Errorf("--model %s: want change-point, towt or caltrack-hourly", model))
 			}
 			kinds := coverage.Noises()
 			var names []string
@@ -47,7 +55,7 @@ kinds of noise that nothing in the intervals was set on.`,
 			var done atomic.Uint64
 			var results []*coverage.Result
 			for _, k := range kinds {
-				r, err := coverage.Run(c.Context(), k, sites, seed, func() { done.Add(1) })
+				r, err := coverage.Run(c.Context(), models[0], k, sites, seed, func() { done.Add(1) })
 				if err != nil {
 					return err
 				}
@@ -76,6 +84,7 @@ kinds of noise that nothing in the intervals was set on.`,
 	}
 	c.Flags().IntVar(&sites, "sites", sites, "synthetic sites of each kind of noise")
 	c.Flags().Uint64Var(&seed, "seed", seed, "which sites are drawn")
+	c.Flags().StringVar(&model, "model", "", "baseline: change-point, towt or caltrack-hourly (not given: change-point)")
 	c.Flags().StringArrayVar(&only, "noise", nil, "a kind of noise; may be given again; not given: all")
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return c

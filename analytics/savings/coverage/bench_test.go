@@ -10,8 +10,8 @@ import (
 
 // A daily meter from data to five intervals: fit, noise, year and quarters.
 func BenchmarkDailyMeter(b *testing.B) {
-	s := NewSite(rand.New(rand.NewPCG(1, 1)), Noises()[1])
-	base, rep := s.frames()
+	r := rand.New(rand.NewPCG(1, 1))
+	base, rep := Models()[0].frames(NewSite(r, Noises()[1]), r)
 	for b.Loop() {
 		fit, err := baseline.Linear(base, baseline.Spec{Shape: baseline.ThreePHeat})
 		if err != nil {

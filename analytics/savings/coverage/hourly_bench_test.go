@@ -3,6 +3,9 @@ package coverage
 import (
 	"math"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,10 +14,10 @@ import (
 	"github.com/thermie/thermie/calendar"
 )
 
-// An hourly meter of two years from data to five intervals, one after the other;
-// calendar and weather are shared, as those of a district are:
+// Hourly meters of two years from data to five intervals, as many at a time as there
+// are cores; calendar and weather are shared, as those of a district are:
 //
-//	go test -run '^$' -bench HourlyMeter -cpu 1 ./analytics/savings/coverage
+//	go test -run '^$' -bench HourlyMeter -cpu 2 -benchtime 10000x ./analytics/savings/coverage
 func BenchmarkHourlyMeter(b *testing.B) {
 	r := rand.New(rand.NewPCG(2, 2))
 	var start []time.Time
@@ -39,32 +42,61 @@ func BenchmarkHourlyMeter(b *testing.B) {
 		fit  func(*baseline.Frame, baseline.HourlyOptions) (*baseline.Fit, error)
 	}{{"CalTRACK", baseline.CalTRACKHourly}, {"TOWT", baseline.TimeOfWeek}} {
 		b.Run(kind.name, func(b *testing.B) {
-			for b.Loop() {
-				energy := make([]float64, len(start))
-				noise := 0.0
-				for i, t := range temperature {
-					noise = 0.8*noise + 3*r.NormFloat64()
-					energy[i] = 30 + 3*max(15-t, 0) + noise
-					if h := start[i].Hour(); h > 5 && h < 20 {
-						energy[i] += 70
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					frame := &baseline.Frame{Step: baseline.Hour, Start: start, Energy: office(start, temperature), Temperature: temperature}
+					base, rep := frame.Rows(0, hours), frame.Rows(hours, len(start))
+					fit, err := kind.fit(base, baseline.HourlyOptions{})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					ahead, err := interval.Ahead(fit, base, rep)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					for _, rows := range spans {
+						if _, err := ahead.Half(rows, 0.90); err != nil {
+							b.Error(err)
+							return
+						}
 					}
 				}
-				frame := &baseline.Frame{Step: baseline.Hour, Start: start, Energy: energy, Temperature: temperature}
-				base, rep := frame.Rows(0, hours), frame.Rows(hours, len(start))
-				fit, err := kind.fit(base, baseline.HourlyOptions{})
-				if err != nil {
-					b.Fatal(err)
-				}
-				ahead, err := interval.Ahead(fit, base, rep)
-				if err != nil {
-					b.Fatal(err)
-				}
-				for _, rows := range spans {
-					if _, err := ahead.Half(rows, 0.90); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "meters/s")
+			b.ReportMetric(peakMB(), "MB-peak")
 		})
 	}
+}
+
+// office is the energy of one meter.
+func office(start []time.Time, temperature []float64) []float64 {
+	r := rand.New(rand.NewPCG(rand.Uint64(), 1))
+	energy := make([]float64, len(start))
+	noise := 0.0
+	for i, t := range temperature {
+		noise = 0.8*noise + 3*r.NormFloat64()
+		energy[i] = 30 + 3*max(15-t, 0) + noise
+		if h := start[i].Hour(); h > 5 && h < 20 {
+			energy[i] += 70
+		}
+	}
+	return energy
+}
+
+// peakMB is the greatest resident memory of the process, in MB; 0 where the system
+// does not say.
+func peakMB() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
+			return kb / 1024
+		}
+	}
+	return 0
 }

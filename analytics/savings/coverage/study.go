@@ -7,9 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
-	"time"
 
-	"github.com/thermie/thermie/analytics/baseline"
 	"github.com/thermie/thermie/analytics/interval"
 )
 
@@ -44,7 +42,7 @@ type outcome struct {
 
 // Run draws sites under a kind of noise. seed sets which sites: the same seed gives
 // the same. progress, when not nil, is told each site that is done.
-func Run(ctx context.Context, k Noise, sites int, seed uint64, progress func()) (*Result, error) {
+func Run(ctx context.Context, m Model, k Noise, sites int, seed uint64, progress func()) (*Result, error) {
 	out := make([]outcome, sites)
 	next := make(chan int)
 	var wait sync.WaitGroup
@@ -52,7 +50,7 @@ func Run(ctx context.Context, k Noise, sites int, seed uint64, progress func()) 
 		wait.Go(func() {
 			for i := range next {
 				r := rand.New(rand.NewPCG(seed, uint64(i)))
-				out[i] = try(NewSite(r, k))
+				out[i] = m.try(NewSite(r, k), r)
 				if progress != nil {
 					progress()
 				}
@@ -109,9 +107,9 @@ func Run(ctx context.Context, k Noise, sites int, seed uint64, progress func()) 
 }
 
 // try fits a site's baseline and asks whether the intervals hold what was saved.
-func try(s *Site) (o outcome) {
-	base, rep := s.frames()
-	fit, err := baseline.Linear(base, baseline.Spec{Shape: baseline.ThreePHeat})
+func (m Model) try(s *Site, r *rand.Rand) (o outcome) {
+	base, rep := m.frames(s, r)
+	fit, err := m.fit(base)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -124,21 +122,22 @@ func try(s *Site) (o outcome) {
 		return outcome{err: err}
 	}
 	plain := *ahead
-	if plain.Noise, err = interval.Plain(plain.Steps, plain.Residuals, fit.P); err != nil {
+	if plain.Noise, err = interval.Plain(plain.Steps, plain.Residuals, ahead.Noise.Parameters); err != nil {
 		return outcome{err: err}
 	}
 	bounds := [5][2]int{{0, 365}, {0, 90}, {90, 181}, {181, 273}, {273, 365}}
 	for q, b := range bounds {
 		var rows []int
 		off := 0.0
-		for i := b[0]; i < b[1]; i++ {
+		for i := b[0] * m.steps; i < b[1]*m.steps; i++ {
 			if math.IsNaN(rep.Energy[i]) {
 				continue
 			}
 			rows = append(rows, i)
-			off += predicted[i] - rep.Energy[i] - s.Saved[365+i]
+			saved := s.Saved[365+i/m.steps] / float64(m.steps)
+			off += predicted[i] - rep.Energy[i] - saved
 			if q == 0 {
-				o.saving += s.Saved[365+i]
+				o.saving += saved
 			}
 		}
 		if o.width[q], err = ahead.Half(rows, 0.90); err != nil {
@@ -151,14 +150,4 @@ func try(s *Site) (o outcome) {
 		o.held[q], o.plain[q] = math.Abs(off) <= o.width[q], math.Abs(off) <= narrow
 	}
 	return o
-}
-
-// frames are the site's years, 2023 and after.
-func (s *Site) frames() (base, rep *baseline.Frame) {
-	start := make([]time.Time, len(s.Energy))
-	for i := range start {
-		start[i] = time.Date(2022, 1, 1+i, 0, 0, 0, 0, time.UTC)
-	}
-	f := &baseline.Frame{Step: baseline.Day, Start: start, Energy: s.Energy, Temperature: s.Temperature}
-	return f.Rows(0, 365), f.Rows(365, len(start))
 }

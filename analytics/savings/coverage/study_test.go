@@ -19,7 +19,7 @@ func TestQuickStudy(t *testing.T) {
 	held, all := 0, 0
 	for _, name := range []string{"white", "ar1-strong", "seasonal", "long-memory", "slow-and-fast", "weekly"} {
 		k := kind(t, name)
-		r, err := Run(context.Background(), k, sites, 20260101, nil)
+		r, err := Run(context.Background(), Models()[0], k, sites, 20260101, nil)
 		require.NoError(t, err)
 		require.InDelta(t, 0.90, r.Share(r.Year), 0.03+slack, name)
 		for q := range 4 {
@@ -60,15 +60,29 @@ func TestNoisesAreStandard(t *testing.T) {
 	}
 }
 
+// The models of hours see slow noise too, that of months included, whose own
+// residuals hide it.
+func TestHours(t *testing.T) {
+	k := kind(t, "slow-and-fast")
+	var width [2]float64
+	for i, m := range Models()[1:] {
+		r, err := Run(context.Background(), m, k, 12, 3, nil)
+		require.NoError(t, err)
+		width[i] = r.YearWidth
+		require.GreaterOrEqual(t, r.Year, 8, m.Name)
+	}
+	require.InEpsilon(t, width[0], width[1], 0.35)
+}
+
 func TestSameSeedSameSites(t *testing.T) {
 	k := kind(t, "long-memory")
-	a, err := Run(context.Background(), k, 8, 1, nil)
+	a, err := Run(context.Background(), Models()[0], k, 8, 1, nil)
 	require.NoError(t, err)
-	b, err := Run(context.Background(), k, 8, 1, nil)
+	b, err := Run(context.Background(), Models()[0], k, 8, 1, nil)
 	require.NoError(t, err)
 	require.Equal(t, a, b)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = Run(ctx, k, 1000, 1, nil)
+	_, err = Run(ctx, Models()[0], k, 1000, 1, nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
