@@ -121,8 +121,8 @@ func (v *visit) planFigures(p metering.HeatPlan) []compared {
 	return []compared{
 		{v.t("plan.bound"), v.t("plan.bound_note"), v.mwh(p.BoundMWh)},
 		{v.t("plan.plan"), v.t("plan.plan_note", v.lang.Percent(share, 0), v.lang.Number(p.ProvedMWh, 0), v.gap(p.Gap)), v.mwh(p.PlanMWh)},
-		{v.t("plan.joint"), v.t("plan.joint_note", v.lang.Number(p.PumpMWh, 0), v.lang.Number(p.PumpElectricityMWh, 0), v.gap(p.JointGap)), v.mwh(p.JointMWh)},
 		{v.t("plan.internal"), v.t("plan.internal_note"), v.mwh(p.InternalMWh)},
+		{v.t("plan.joint"), v.t("plan.joint_note", v.lang.Number(p.PumpMWh, 0), v.lang.Number(p.PumpElectricityMWh, 0), v.gap(p.JointGap)), v.mwh(p.JointMWh)},
 		{v.t("plan.served"), v.t("plan.served_note"), v.mwh(p.ServedMWh)},
 	}
 }
