@@ -388,10 +388,13 @@ func (s *serialTransport) finish(ctx context.Context, q question, n int) ([]byte
 		rest = rest[m:]
 	}
 	if len(rest) > 0 {
-		second := s.second(q, s.in[:n], rest)
+		first := bytes.Clone(s.in[:n])
+		second := s.second(q, first, rest)
 		s.in, s.noisy = s.in[:0], true
 		if second {
-			return nil, ErrTwoAnswers // and nothing more is to come
+			// Nothing more is to come; should the same come once more, it is known.
+			s.hear(q.unit, q, first)
+			return nil, ErrTwoAnswers
 		}
 		s.owe(q)
 		return nil, fmt.Errorf("%d bytes too many behind an answer: %w", len(rest), ErrBadFrame)

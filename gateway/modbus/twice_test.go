@@ -135,3 +135,17 @@ func TestConverterThatRepeatsItself(t *testing.T) {
 		require.NotErrorIs(t, err, ErrTwoAnswers)
 	}
 }
+
+// An answer that came twice and then once more, to another question, is no reading.
+func TestAnswerThatComesThreeTimes(t *testing.T) {
+	for _, m := range media {
+		faults := []string{"doubled", "prior", ""}
+		l := m.line(t, &nasty{fault: func(n int) string { return faults[min(n, len(faults)-1)] }}, 200*time.Millisecond, 0)
+		for i := range uint16(3) {
+			words, err := l.Read(context.Background(), 1, profile.Holding, 100+10*i, 4)
+			if err == nil {
+				require.NoError(t, check(words, 1, profile.Holding, 100+10*i, 4), m)
+			}
+		}
+	}
+}
