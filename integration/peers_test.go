@@ -91,7 +91,8 @@ func peerProfile() string {
 }
 
 // thermieConfig is a gateway of ours that signs, keeps and sends each second.
-func (s *peerSite) thermieConfig(b *testing.B, dir, name string, broker *mosquitto, interval time.Duration) string {
+// inFlight questions of a meter go out at once; 1 is the default.
+func (s *peerSite) thermieConfig(b *testing.B, dir, name string, broker *mosquitto, interval time.Duration, inFlight int) string {
 	require.NoError(b, os.MkdirAll(filepath.Join(dir, "profiles"), 0o755))
 	require.NoError(b, os.WriteFile(filepath.Join(dir, "profiles", "peer.yaml"), []byte(peerProfile()), 0o644))
 	var t strings.Builder
@@ -100,7 +101,7 @@ func (s *peerSite) thermieConfig(b *testing.B, dir, name string, broker *mosquit
 		filepath.Join(broker.certs, "ca.crt"), filepath.Join(broker.certs, name+".crt"), filepath.Join(broker.certs, name+".key"))
 	fmt.Fprintf(&t, "ingest_key: %s\nbuses:\n", base64.StdEncoding.EncodeToString(publicOf("ingest")))
 	for i, a := range s.addresses {
-		fmt.Fprintf(&t, "  - {id: tcp-%[1]d, type: tcp, address: %[2]q, meters: [{id: m-%[1]d, unit: 1, profile: peer, interval: %[3]v}]}\n", i+1, a, interval)
+		fmt.Fprintf(&t, "  - {id: tcp-%[1]d, type: tcp, address: %[2]q, in_flight: %[4]d, meters: [{id: m-%[1]d, unit: 1, profile: peer, interval: %[3]v}]}\n", i+1, a, interval, inFlight)
 	}
 	path := filepath.Join(dir, "gateway.yaml")
 	require.NoError(b, os.WriteFile(path, []byte(t.String()), 0o644))
@@ -262,17 +263,8 @@ func BenchmarkPeers(b *testing.B) {
 	}{{"50 meters at 1 s", 50, time.Second, true}, {"50 meters at 100 ms", 50, 100 * time.Millisecond, true}, {"150 meters flat out", 150, 10 * time.Millisecond, false}} {
 		b.Run("thermie-gateway/"+c.name, func(b *testing.B) {
 			for b.Loop() {
-				const name = "gw-1"
-				dir := b.TempDir()
-				site, broker := newPeerSite(b, c.meters), startMosquitto(b, name, "ingest")
-				config := site.thermieConfig(b, dir, name, broker, c.interval)
-				out, errs, code := runProduct(b, "", "thermie-gateway", "key", "--config", config)
-				require.Zero(b, code, errs)
-				key, err := base64.StdEncoding.DecodeString(lastField(out))
-				require.NoError(b, err)
-				newRole(b, role{Broker: broker.url, Certs: broker.certs, Name: "ingest",
-					Ingest: &ingestRole{Dir: filepath.Join(dir, "ingest"), Gateways: map[string]ed25519.PublicKey{name: key}}}).launch()
-				site.measure(b, newProcess(b, "gateway", nil, nil, product(b, "thermie-gateway"), "run", "--config", config))
+				site, p := launchable(b, "gw-1", c.meters, c.interval, 1)
+				site.measure(b, p)
 			}
 		})
 		if !c.peer {
@@ -281,14 +273,99 @@ func BenchmarkPeers(b *testing.B) {
 		for _, layout := range []string{"batch", "non-batch"} {
 			b.Run("telegraf-"+layout+"/"+c.name, func(b *testing.B) {
 				for b.Loop() {
-					const name = "telegraf"
-					site, broker := newPeerSite(b, c.meters), startMosquitto(b, name)
-					config := site.telegrafConfig(b, b.TempDir(), name, layout, broker, c.interval)
-					site.measure(b, newProcess(b, "telegraf", nil, nil, program(b, "THERMIE_TELEGRAF"), "--quiet", "--config", config))
+					site, p := telegraf(b, layout, c.meters, c.interval)
+					site.measure(b, p)
 				}
 			})
 		}
 	}
+}
+
+// launchable is a gateway of ours with a site, a broker and an ingest of its own.
+func launchable(b *testing.B, name string, meters int, interval time.Duration, inFlight int) (*peerSite, *process) {
+	dir := b.TempDir()
+	site, broker := newPeerSite(b, meters), startMosquitto(b, name, "ingest")
+	config := site.thermieConfig(b, dir, name, broker, interval, inFlight)
+	out, errs, code := runProduct(b, "", "thermie-gateway", "key", "--config", config)
+	require.Zero(b, code, errs)
+	key, err := base64.StdEncoding.DecodeString(lastField(out))
+	require.NoError(b, err)
+	newRole(b, role{Broker: broker.url, Certs: broker.certs, Name: "ingest",
+		Ingest: &ingestRole{Dir: filepath.Join(dir, "ingest"), Gateways: map[string]ed25519.PublicKey{name: key}}}).launch()
+	return site, newProcess(b, "gateway", nil, nil, product(b, "thermie-gateway"), "run", "--config", config)
+}
+
+// telegraf is one with a site and a broker of its own.
+func telegraf(b *testing.B, layout string, meters int, interval time.Duration) (*peerSite, *process) {
+	const name = "telegraf"
+	site, broker := newPeerSite(b, meters), startMosquitto(b, name)
+	config := site.telegrafConfig(b, b.TempDir(), name, layout, broker, interval)
+	return site, newProcess(b, "telegraf", nil, nil, program(b, "THERMIE_TELEGRAF"), "--quiet", "--config", config)
+}
+
+// sideWindow is long, so that what happens once a minute counts.
+const sideWindow = time.Minute
+
+// BenchmarkPeersSideBySide has four programs read sites of 50 meters at the same time,
+// so that whatever else the machine does costs all alike: our gateway as it is by
+// default, with four questions of a meter at once (in_flight: 4), and Telegraf
+// with both layouts. Processor time is the scheduler's, exact to the nanosecond.
+func BenchmarkPeersSideBySide(b *testing.B) {
+	for _, interval := range []time.Duration{100 * time.Millisecond, time.Second} {
+		b.Run(interval.String(), func(b *testing.B) {
+			for b.Loop() {
+				type side struct {
+					name     string
+					site     *peerSite
+					process  *process
+					cpu      time.Duration
+					requests int64
+				}
+				add := func(name string) func(*peerSite, *process) *side {
+					return func(s *peerSite, p *process) *side { return &side{name: name, site: s, process: p} }
+				}
+				sides := []*side{
+					add("thermie")(launchable(b, "gw-1", 50, interval, 1)), add("thermie-in_flight-4")(launchable(b, "gw-2", 50, interval, 4)),
+					add("telegraf-batch")(telegraf(b, "batch", 50, interval)), add("telegraf-non-batch")(telegraf(b, "non-batch", 50, interval)),
+				}
+				for _, s := range sides {
+					s.process.launch()
+				}
+				time.Sleep(peerWarm)
+				for _, s := range sides {
+					require.False(b, s.process.ended(), s.process.said())
+					s.cpu, s.requests = scheduled(b, s.process.cmd.Process.Pid), s.site.requests.Load()
+				}
+				time.Sleep(sideWindow)
+				for _, s := range sides {
+					pid := s.process.cmd.Process.Pid
+					cpu, requests, registers := scheduled(b, pid)-s.cpu, s.site.requests.Load()-s.requests, s.site.registers.Load()
+					readings := float64(requests) / perPoll(s.site.requests.Load(), registers) * float64(len(peerValues))
+					b.ReportMetric(float64(cpu.Nanoseconds())/1e3/readings, s.name+"-µs/reading")
+					b.ReportMetric(float64(used(b, pid).memory)/(1<<20), s.name+"-MiB")
+				}
+				for _, s := range sides {
+					s.process.stop()
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// scheduled is the time that the threads of a process have run.
+func scheduled(b *testing.B, pid int) (sum time.Duration) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	require.NoError(b, err)
+	require.NotEmpty(b, threads)
+	for _, f := range threads {
+		text, err := os.ReadFile(f)
+		require.NoError(b, err)
+		n, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		require.NoError(b, err)
+		sum += time.Duration(n)
+	}
+	return sum
 }
 
 // The meter of the comparison is the one that is described.

@@ -58,7 +58,7 @@ closes a last batch. Nothing is lost when it is killed instead.`,
 // comes after it: what it leaves behind is collected more often, then given back.
 const (
 	startPercent = 25
-	runPercent   = 50 // little is left behind from poll to poll, so this costs next to nothing
+	runPercent   = 40 // little is left behind from poll to poll, so this costs next to nothing
 )
 
 // runner runs a gateway, and another in its place when its configuration becomes
