@@ -279,6 +279,27 @@ func TestPort(t *testing.T) {
 		require.Subset(t, after, before)
 	})
 
+	t.Run("for a closed quarter", func(t *testing.T) {
+		heat := func() (all []metering.Opportunity, plan metering.HeatPlan) {
+			all, err := w.registry.Opportunities(ctx)
+			require.NoError(t, err)
+			plan, err = w.registry.HeatPlan(ctx)
+			require.NoError(t, err)
+			return all, plan
+		}
+		found, plan := heat()
+		require.NotEmpty(t, found)
+		in := w.inputs()
+		in.Now, in.WithoutHeat = now.AddDate(0, -4, 0), true
+		kept := 0
+		in.Evaluated = func(*savings.Evaluation) { kept++ }
+		require.NoError(t, Run(ctx, in))
+		require.Positive(t, kept)
+		after, plan2 := heat()
+		require.Equal(t, found, after, "heat is that of the year that ends now")
+		require.Equal(t, plan, plan2)
+	})
+
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(ctx)
 		in := w.inputs()

@@ -141,7 +141,11 @@ func (r *run) wanted() (map[metering.SeriesID]wish, map[metering.SeriesID]*meter
 			}
 		}
 	}
-	for _, c := range r.programme.cards {
+	cards := r.programme.cards
+	if r.WithoutHeat {
+		cards = nil
+	}
+	for _, c := range cards {
 		add(wish{fine: true}, c.Signals...)
 		for _, t := range []string{c.THot, c.TCold, c.TTarget, c.TSupply} {
 			if id := metering.SeriesID(t); id.Check() == nil {

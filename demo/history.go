@@ -159,7 +159,7 @@ func (d *demo) stage(ctx context.Context, tellers []*teller, st stage) error {
 	d.progress.say(metering.Text{
 		FR: fmt.Sprintf("Clôture du trimestre %s", st.seal),
 		EN: fmt.Sprintf("Closing quarter %s", st.seal)})
-	if err := d.server.Assess(ctx, st.until); err != nil {
+	if err := d.server.AssessFigures(ctx, st.until); err != nil {
 		return err
 	}
 	_, err := d.server.Seal(ctx, *st.seal, "animatrice@port-fictif.example", st.reason.FR, st.until)

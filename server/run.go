@@ -238,6 +238,15 @@ func (s *Server) follow(ctx context.Context) error {
 	return ingest.Follow(ctx, s.ledger, s.store, ingest.FollowOptions{LeaveOut: gone.leavesOut, OnImported: markImported(ctx, s.registry), Alarm: s.alarm(ctx), Lasting: lasting, Log: s.log, Now: s.o.Clock})
 }
 
+// AssessFigures computes results and alarms anew, as of an instant: what closing
+// a quarter needs. Waste heat and its plan stay as they are, and the assessment of
+// the day is still due.
+func (s *Server) AssessFigures(ctx context.Context, at time.Time) error {
+	s.assessing.Lock()
+	defer s.assessing.Unlock()
+	return assessment.Run(ctx, assessment.Inputs{Registry: s.registry, Series: s.store, Now: at, Log: s.log, Evaluated: s.keep, WithoutHeat: true})
+}
+
 // Assess computes every result, opportunity and alarm anew from the store, as
 // of an instant. Only one assessment runs at a time.
 func (s *Server) Assess(ctx context.Context, now time.Time) error {

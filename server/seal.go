@@ -37,7 +37,7 @@ func (s *Server) Seal(ctx context.Context, q calendar.Quarter, by, reason string
 	if !errors.Is(err, report.ErrStale) {
 		return r, err
 	}
-	if err := s.Assess(ctx, at); err != nil {
+	if err := s.AssessFigures(ctx, at); err != nil {
 		return r, err
 	}
 	return report.Seal(ctx, in)
