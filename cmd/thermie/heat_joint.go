@@ -18,7 +18,8 @@ import (
 
 // jointOptions are what the caller may choose of the plan with heat pumps and tanks.
 type jointOptions struct {
-	off, full              bool
+	when                   string // whether there is one: auto, yes, no
+	full                   bool
 	electricity            float64 // EUR a MWh
 	efficiency, maxCOP     float64
 	pumpEUR, pumpHours     float64 // EUR a kW of heat, hours a year over which it is spread
@@ -32,7 +33,7 @@ type jointOptions struct {
 }
 
 func (o *jointOptions) flags(f *pflag.FlagSet) {
-	f.BoolVar(&o.off, "no-joint", false, "leave out the joint plan with heat pumps and tanks")
+	f.StringVar(&o.when, "joint", "auto", "whether to make the joint plan with heat pumps and tanks: yes, no, or auto: where the data have up to 10,000 steps or --tank, --joint-full or --joint-effort ask for it")
 	f.BoolVar(&o.full, "joint-full", false, "the joint plan at the data's own steps also where they are more than 10,000; else hourly means")
 	f.Float64Var(&o.electricity, "electricity-eur-per-mwh", 119, "price of electricity for heat pumps, EUR a MWh")
 	f.Float64Var(&o.efficiency, "lorenz-efficiency", 0.5, "share of the Lorenz coefficient that heat pumps reach (industry: 0.45 to 0.55)")
@@ -64,10 +65,22 @@ func (o *jointOptions) check() error {
 			return fmt.Errorf("%s %v: want %g to %g", x.name, x.v, x.low, x.high)
 		}
 	}
+	if !slices.Contains([]string{"auto", "yes", "no"}, o.when) {
+		return fmt.Errorf("--joint %q: want auto, yes or no", o.when)
+	}
 	if len(o.tanks) > 8 {
 		return fmt.Errorf("--tank: %d tanks, want 8 at most", len(o.tanks))
 	}
 	return nil
+}
+
+// wanted says whether the joint plan is made. Over a year it takes longer than all
+// the rest, so it waits to be asked for.
+func (o *jointOptions) wanted(steps int) bool {
+	if o.when != "auto" {
+		return o.when == "yes"
+	}
+	return steps <= chooseAlways || len(o.tanks) > 0 || o.full || o.effort > 0
 }
 
 // jointAnswer is the plan of all pairs with heat pumps and tanks.

@@ -198,8 +198,14 @@ func match(ctx context.Context, in *heatInput, o *matchOptions, progress io.Writ
 	if err := a.sparse(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.sensitivities(ctx); err != nil || o.joint.off {
-		return a, err
+	if err := a.sensitivities(ctx); err != nil {
+		return nil, err
+	}
+	if !o.joint.wanted(a.problem.Steps) {
+		if o.joint.when == "auto" {
+			a.warnings = append(a.warnings, fmt.Sprintf("%d steps: the joint plan with heat pumps and tanks was left out, --joint yes makes it", a.problem.Steps))
+		}
+		return a, nil
 	}
 	b = newBar(progress)
 	defer b.end()

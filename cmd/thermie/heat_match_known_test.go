@@ -117,7 +117,7 @@ func TestMatchKnownOptimum(t *testing.T) {
 	require.NoError(t, err)
 	var joint jointOptions
 	joint.flags(pflag.NewFlagSet("", pflag.PanicOnError))
-	joint.off = true
+	joint.when = "no"
 	o := matchOptions{joint: joint, heatValue: 55, pipe: 500, station: 60000, rate: 0.05, years: 20, effort: 2}
 	a, err := match(t.Context(), in, &o, io.Discard)
 	require.NoError(t, err)
