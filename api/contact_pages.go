@@ -29,7 +29,7 @@ func showContacts(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := contactsPage{Own: v.person.Role == access.Company, Start: v.may(access.StartContact, ""), Said: v.saidOf("proposed", "reserved")}
+	p := contactsPage{Own: v.person.Role == access.Company, Start: v.may(access.StartContact, ""), Said: v.saidOf("contact.said.", "proposed", "reserved")}
 	p.Lead = v.t("contacts.lead_between")
 	if p.Own {
 		p.Lead = v.t("contacts.lead_own")
@@ -53,10 +53,10 @@ func showContacts(v *visit) error {
 	return v.page(http.StatusOK, "contacts", v.t("nav.contacts"), p)
 }
 
-// saidOf reads back which of some outcomes the last form had.
-func (v *visit) saidOf(known ...string) string {
+// saidOf reads back which of some outcomes the last form had, in the words with a prefix.
+func (v *visit) saidOf(prefix string, known ...string) string {
 	if said := v.QueryParam("said"); slices.Contains(known, said) {
-		return v.t("contact.said." + said)
+		return v.t(prefix + said)
 	}
 	return ""
 }
@@ -154,18 +154,15 @@ type contactPage struct {
 // sideView is one company as the person may see it.
 type sideView struct {
 	Title, Name, State, Shows, Reason string
-	Rows                              []row
+	Rows                              []pair
 	Person                            *registry.ContactPerson
 	Nothing                           bool
 }
 
-// row is a name and what it is.
-type row struct{ Name, Text string }
-
 // partChoice is what a company can let the other one see, with just that.
 type partChoice struct {
 	Part, Name, Note  string
-	Rows              []row
+	Rows              []pair
 	Chosen, Withhelds bool
 }
 
@@ -174,7 +171,7 @@ func showContact(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := contactPage{Own: own >= 0, State: v.t("contact.state." + v.standing(&c, own)), Said: v.saidOf("answered"), Post: "/contacts/" + v.Param("contact")}
+	p := contactPage{Own: own >= 0, State: v.t("contact.state." + v.standing(&c, own)), Said: v.saidOf("contact.said.", "answered"), Post: "/contacts/" + v.Param("contact")}
 	p.Title = v.t("contact.title", v.resource(c.Resource))
 	switch own {
 	case 0:
@@ -271,7 +268,7 @@ func (v *visit) reason(r string) string {
 }
 
 // bandRows words orders of magnitude.
-func (v *visit) bandRows(s seenSide) (out []row) {
+func (v *visit) bandRows(s seenSide) (out []pair) {
 	if s.Bands == nil {
 		return nil
 	}
@@ -289,18 +286,18 @@ func (v *visit) bandRows(s seenSide) (out []row) {
 		case x.band.From == 0:
 			text = v.t("contact.band_below", v.lang.Number(x.band.To, 0), x.unit)
 		}
-		out = append(out, row{v.t(x.key), text})
+		out = append(out, pair{v.t(x.key), text})
 	}
 	return out
 }
 
 // figureRows words figures.
-func (v *visit) figureRows(s seenSide) (out []row) {
+func (v *visit) figureRows(s seenSide) (out []pair) {
 	f := s.Figures
 	if f == nil {
 		return nil
 	}
-	add := func(key, amount, unit string) { out = append(out, row{v.t(key), amount + "\u00a0" + unit}) }
+	add := func(key, amount, unit string) { out = append(out, pair{v.t(key), amount + "\u00a0" + unit}) }
 	if f.PowerKW > 0 && s.Gives {
 		add("contact.power_typical", v.lang.Amount(f.PowerKW), "kW")
 	} else if f.PowerKW > 0 {
@@ -316,7 +313,7 @@ func (v *visit) figureRows(s seenSide) (out []row) {
 		add("contact.amount_a_year", v.lang.Amount(f.Amount), s.Unit)
 	}
 	if q := v.lang.Of(f.Quality); q != "" {
-		out = append(out, row{v.t("contact.quality"), q})
+		out = append(out, pair{v.t("contact.quality"), q})
 	}
 	return out
 }

@@ -24,6 +24,7 @@ type gatewayPage struct {
 	Buses           *table
 }
 
+// pair is a name with what is to be said of it.
 type pair struct{ Name, Text string }
 
 type gatewayLive struct {

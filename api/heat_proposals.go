@@ -16,7 +16,7 @@ import (
 type proposalView struct {
 	ID, Name, Lead, Pattern, Grade, Why string
 	Figures                             []compared
-	Facts                               []fact
+	Facts                               []pair
 	May                                 bool
 	Problem, Reason                     string
 }
@@ -26,9 +26,6 @@ type decidedView struct {
 	ID, Name, Text string
 	May            bool
 }
-
-// fact is a name with what is to be said of it.
-type fact struct{ Name, Text string }
 
 func (v *visit) proposal(id string) (registry.Proposal, bool, error) {
 	all, err := v.s.o.Registry.HeatProposals(v.Request().Context())
@@ -100,7 +97,7 @@ func (v *visit) proposalView(x registry.Proposal, names map[string]string) propo
 			{v.t("propose.between"), l.Of(x.Kind), plain(l.Number(x.HighC, 0)+" – "+l.Number(x.LowC, 0), "°C")},
 			{v.t("propose.internal"), own, v.mwh(x.InternalMWh)},
 		},
-		Facts: []fact{{v.t("propose.rule"), x.Rule}, {v.t("propose.signals"), strings.Join(signals, ", ")}},
+		Facts: []pair{{v.t("propose.rule"), x.Rule}, {v.t("propose.signals"), strings.Join(signals, ", ")}},
 	}
 }
 

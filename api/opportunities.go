@@ -215,10 +215,7 @@ func (v *visit) running(company string, names map[string]string) ([]runningUse, 
 	var out []runningUse
 	for _, s := range all {
 		donors, _, _ := parties(s)
-		if s.Resource != "heat" || company != "" && !slices.Contains(donors, company) || !v.may(access.SeeSynergy, s.ID) {
-			continue
-		}
-		if s.Status != metering.Implemented && s.Status != metering.Perennial {
+		if s.Resource != "heat" || !s.Status.Running() || company != "" && !slices.Contains(donors, company) || !v.may(access.SeeSynergy, s.ID) {
 			continue
 		}
 		_, plan, err := v.planInForce(s.ID)

@@ -10,7 +10,7 @@ import (
 // sourceProfile is what an engineer wants to know of a source.
 type sourceProfile struct {
 	Months, Load, Week *plot
-	Facts              []fact
+	Facts              []pair
 	Faults             *table
 }
 
@@ -105,13 +105,13 @@ func (v *visit) usualDay(p *metering.HeatProfile) (*plot, error) {
 	return (&plot{ID: "week", Title: v.t("profile.week"), Caption: v.t("profile.week_caption"), Table: t}).draw(m)
 }
 
-func (v *visit) profileFacts(o metering.Opportunity) []fact {
+func (v *visit) profileFacts(o metering.Opportunity) []pair {
 	p, l := o.Profile, v.lang
 	amount := func(x float64) string { return l.Amount(rough(x)) }
-	var out []fact
+	var out []pair
 	add := func(key, text string) {
 		if text != "" {
-			out = append(out, fact{v.t(key), text})
+			out = append(out, pair{v.t(key), text})
 		}
 	}
 	add("profile.running_power", v.t("profile.kw_pair", amount(p.OperatingP50KW), amount(p.OperatingP90KW)))

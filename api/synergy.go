@@ -131,9 +131,7 @@ func showSynergy(v *visit) error {
 	if p.Events, err = v.proposedEvents(s.ID); err != nil {
 		return err
 	}
-	if said := v.QueryParam("said"); said == "accepted" || said == "refused" {
-		p.Said = v.t("event.said." + said)
-	}
+	p.Said = v.saidOf("event.said.", "accepted", "refused")
 	p.Shares = v.shares(plan, year, names)
 	if p.Sharing, err = v.sharing(s, names); err != nil {
 		return err

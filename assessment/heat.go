@@ -155,7 +155,7 @@ func (r *run) card(g *heat.Grid, c registry.Card, faults []heat.Fault, in *worth
 func (r *run) connected() map[string]bool {
 	out := map[string]bool{}
 	for _, s := range r.programme.synergies {
-		if s.Resource != "heat" || s.Status != metering.Implemented && s.Status != metering.Perennial {
+		if s.Resource != "heat" || !s.Status.Running() {
 			continue
 		}
 		for _, a := range s.Parties {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"slices"
 	"sort"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/thermie/thermie/analytics/align"
 	"github.com/thermie/thermie/analytics/heat"
@@ -53,30 +54,18 @@ func (r *run) channels(ctx context.Context) (*heat.Grid, error) {
 		}
 	}
 	read := make([][]float64, len(more))
-	errs := make([]error, len(more))
-	next := make(chan int, len(more))
-	for k := range more {
-		next <- k
-	}
-	close(next)
-	var wait sync.WaitGroup
-	for range min(2, len(more)) { // one reads while another computes
-		wait.Go(func() {
-			for k := range next {
-				if ctx.Err() == nil {
-					read[k], errs[k] = r.lastYear(ctx, more[k])
-				}
-			}
+	both, ctx := errgroup.WithContext(ctx)
+	both.SetLimit(2) // one reads while another computes
+	for k, id := range more {
+		both.Go(func() (err error) {
+			read[k], err = r.lastYear(ctx, id)
+			return err
 		})
 	}
-	wait.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := both.Wait(); err != nil {
 		return nil, err
 	}
 	for k, id := range more {
-		if errs[k] != nil {
-			return nil, errs[k]
-		}
 		g.Channels[string(id)] = read[k]
 	}
 	return g, nil
@@ -101,17 +90,21 @@ func (r *run) sites() map[string]string {
 	return out
 }
 
-// cooling says whether a meter counts cold: its flow is the colder side.
-func (r *run) cooling(meter string) bool {
-	i := slices.IndexFunc(r.programme.meters, func(m registry.Installation) bool { return m.ID == meter })
-	return i >= 0 && r.programme.meters[i].Medium == "cooling"
+// cooling are the meters that count cold: their flow is the colder side.
+func (r *run) cooling() map[string]bool {
+	out := map[string]bool{}
+	for _, m := range r.programme.meters {
+		out[m.ID] = m.Medium == "cooling"
+	}
+	return out
 }
 
 // withoutCooling drops the faults that are none: a meter of cold is no meter with
 // exchanged sensors.
 func (r *run) withoutCooling(faults []heat.Fault) []heat.Fault {
+	cold := r.cooling()
 	return slices.DeleteFunc(faults, func(f heat.Fault) bool {
-		return f.Kind == heat.SensorsSwapped && len(f.Channels) > 0 && r.cooling(metering.SeriesID(f.Channels[0]).Meter())
+		return f.Kind == heat.SensorsSwapped && len(f.Channels) > 0 && cold[metering.SeriesID(f.Channels[0]).Meter()]
 	})
 }
 
@@ -136,13 +129,7 @@ func declaredCards(all []registry.Card) []heat.Card {
 // meters of the territory itself are no news.
 func (r *run) propose(ctx context.Context, g *heat.Grid, faults []heat.Fault, in *worth.Input) error {
 	weather, _ := r.weather()
-	o := detect.Options{Weather: string(weather), Sites: r.sites(), Cooling: map[string]bool{}, OwnSiteOnly: true}
-	meters := map[string]registry.Installation{}
-	for _, m := range r.programme.meters {
-		meters[m.ID] = m
-		o.Cooling[m.ID] = m.Medium == "cooling"
-	}
-	o.Declared = declaredCards(r.programme.cards)
+	o := detect.Options{Weather: string(weather), Sites: r.sites(), Cooling: r.cooling(), Declared: declaredCards(r.programme.cards), OwnSiteOnly: true}
 	taken := map[string]bool{}
 	for _, c := range r.programme.cards {
 		taken[c.ID] = true
@@ -168,7 +155,7 @@ func (r *run) propose(ctx context.Context, g *heat.Grid, faults []heat.Fault, in
 	var out []metering.HeatProposal
 	for i := range found {
 		f := &found[i]
-		m := meters[f.Object]
+		m := r.programme.meter[f.Object]
 		s := &f.Source
 		hours := float64(s.Known) * g.Step.Hours()
 		if m.Company == "" || time.Duration(hours*float64(time.Hour)) < leastDays*24*time.Hour {

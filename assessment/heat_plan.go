@@ -22,7 +22,7 @@ import (
 func (r *run) serve(in *worth.Input) map[string]float64 {
 	out := map[string]float64{}
 	for _, s := range r.programme.synergies {
-		if s.Resource != "heat" || s.Status != metering.Implemented && s.Status != metering.Perennial {
+		if s.Resource != "heat" || !s.Status.Running() {
 			continue
 		}
 		p := r.programme.planAt(s.ID, r.until)
@@ -194,25 +194,16 @@ func (r *run) joint(ctx context.Context, rules *worth.Rules, site *matching.Site
 	return nil
 }
 
-// Terms of heat pumps in the joint plan: the share of the Lorenz coefficient that
-// industry reaches, a cap on the coefficient, the hours over which a machine's
-// price is spread, and the highest flow temperature on the market.
-const (
-	lorenzShare = 0.5
-	mostCOP     = 20
-	pumpHours   = 4000
-	pumpMaxC    = 110
-	boilerShare = 0.81 // useful heat a unit of gas (gross)
-)
+const boilerShare = 0.81 // useful heat a unit of gas (gross)
 
 // lift allows heat pumps on every pair that a pipe may join.
 func (r *run) lift(rules *worth.Rules, site *matching.Site, p *matching.Problem, own func(s, d int) bool) error {
-	heatEUR, electricityEUR, machineEUR, err := rules.LiftTerms(r.until, boilerShare, pumpHours)
+	heatEUR, electricityEUR, machineEUR, err := rules.LiftTerms(r.until, boilerShare, matching.PumpHours)
 	if err != nil {
 		return err
 	}
-	p.Machine = matching.Machine{Efficiency: lorenzShare, MaxCOP: mostCOP, Electricity: electricityEUR / heatEUR}
-	p.Lifts = site.LiftAll(p, machineEUR/heatEUR, pumpMaxC)
+	p.Machine = matching.Machine{Efficiency: matching.LorenzShare, MaxCOP: matching.MostCOP, Electricity: electricityEUR / heatEUR}
+	p.Lifts = site.LiftAll(p, machineEUR/heatEUR, matching.PumpMaxC)
 	for k := range p.Lifts {
 		// The weight of own use is for heat that needs no machine.
 		if l := &p.Lifts[k]; own(l.Source, l.Sink) {

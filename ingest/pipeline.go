@@ -125,9 +125,9 @@ func (p *pipeline) receive(ctx context.Context, m mqtt.Message) {
 	}
 	switch leaf {
 	case batch.TopicStatus:
-		p.status(gateway, m)
+		retained(p, gateway, m, "status", batch.ParseStatus, func(s batch.Status) string { return s.Gateway }, p.o.OnStatus)
 	case batch.TopicReport:
-		p.report(gateway, m)
+		retained(p, gateway, m, "configuration report", batch.ParseConfigReport, func(r batch.ConfigReport) string { return r.Gateway }, p.o.OnReport)
 	case batch.TopicBatch:
 		p.enter(ctx, &item{topic: m.Topic, gateway: gateway, payload: m.Payload, ack: m.Ack})
 	default:
@@ -146,39 +146,23 @@ func (p *pipeline) enter(ctx context.Context, it *item) {
 	}
 }
 
-func (p *pipeline) status(gateway string, m mqtt.Message) {
+// retained hands on what a gateway says of itself, if it is of this gateway; an
+// empty message only clears the last one.
+func retained[T any](p *pipeline, gateway string, m mqtt.Message, what string, parse func([]byte) (T, error), of func(T) string, take func(T)) {
 	defer m.Ack()
 	if len(m.Payload) == 0 {
-		return // a retained status was cleared
-	}
-	s, err := batch.ParseStatus(m.Payload)
-	if err == nil && s.Gateway != gateway {
-		err = fmt.Errorf("status of %q", s.Gateway)
-	}
-	if err != nil {
-		p.o.Log.Warn("ingest: bad status", "gateway", gateway, "error", err)
 		return
 	}
-	if p.o.OnStatus != nil {
-		p.o.OnStatus(s)
-	}
-}
-
-func (p *pipeline) report(gateway string, m mqtt.Message) {
-	defer m.Ack()
-	if len(m.Payload) == 0 {
-		return // a retained report was cleared
-	}
-	r, err := batch.ParseConfigReport(m.Payload)
-	if err == nil && r.Gateway != gateway {
-		err = fmt.Errorf("report of %q", r.Gateway)
+	x, err := parse(m.Payload)
+	if err == nil && of(x) != gateway {
+		err = fmt.Errorf("%s of %q", what, of(x))
 	}
 	if err != nil {
-		p.o.Log.Warn("ingest: bad configuration report", "gateway", gateway, "error", err)
+		p.o.Log.Warn("ingest: bad "+what, "gateway", gateway, "error", err)
 		return
 	}
-	if p.o.OnReport != nil {
-		p.o.OnReport(r)
+	if take != nil {
+		take(x)
 	}
 }
 

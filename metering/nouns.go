@@ -80,6 +80,9 @@ const (
 	Stopped     Status = "stopped"
 )
 
+// Running says whether a synergy of this stage exchanges something.
+func (s Status) Running() bool { return s == Implemented || s == Perennial }
+
 // Party is a company's part in a synergy.
 type Party struct {
 	Company string `yaml:"company" json:"company"`

@@ -225,28 +225,3 @@ func (p ContactPerson) check() error {
 	}
 	return nil
 }
-
-// PutHeatNeeds replaces the list of needs of heat.
-func (r *Registry) PutHeatNeeds(ctx context.Context, all []metering.HeatNeed) error {
-	return wrap(r.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM heat_needs"); err != nil {
-			return err
-		}
-		for n, x := range all {
-			b, err := json.Marshal(x)
-			if err != nil {
-				return fmt.Errorf("need %s: %w", x.ID, err)
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO heat_needs VALUES (?, ?, ?, ?)", x.ID, n, x.Company, string(b)); err != nil {
-				return fmt.Errorf("need %s: %w", x.ID, err)
-			}
-		}
-		return nil
-	}), "put needs of heat")
-}
-
-// HeatNeeds returns the list as it was put.
-func (r *Registry) HeatNeeds(ctx context.Context) ([]metering.HeatNeed, error) {
-	all, err := list(ctx, r.db, readJSON[metering.HeatNeed], "SELECT need FROM heat_needs ORDER BY position")
-	return all, wrap(err, "needs of heat")
-}

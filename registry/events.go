@@ -53,14 +53,12 @@ func (r *Registry) Events(ctx context.Context, synergy string) ([]Event, error) 
 // of the audit trail. ErrLocked says that a draft waits or that the plan has
 // changed since; ErrNotFound that the event is proposed no more.
 func (r *Registry) DecideEvent(ctx context.Context, e Event, next Plan, accepted bool, reason string) error {
-	c := checker{}
-	c.plan(next)
 	what := map[bool]string{true: "event.accept", false: "event.refuse"}[accepted]
 	return wrap(r.change(ctx, func(tx *sql.Tx) error {
-		if len(c.errs) > 0 {
-			return c.errs[0]
+		if err := next.check(); err != nil {
+			return err
 		}
-		old, err := list(ctx, tx, readPlan, selectPlans+" WHERE synergy = ? ORDER BY version", e.Synergy)
+		old, err := versions(ctx, tx, e.Synergy)
 		if err != nil {
 			return err
 		}
@@ -68,11 +66,8 @@ func (r *Registry) DecideEvent(ctx context.Context, e Event, next Plan, accepted
 			return fmt.Errorf("its plan has version %d now: %w", len(old), ErrLocked)
 		}
 		res, err := tx.ExecContext(ctx, "DELETE FROM events WHERE synergy = ? AND energy = ? AND from_day = ?", e.Synergy, e.Energy, civilDay(e.From))
-		if err != nil {
+		if err := mustTouch(res, err); err != nil {
 			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return ErrNotFound
 		}
 		if err := putPlan(ctx, tx, next); err != nil {
 			return err

@@ -90,21 +90,7 @@ func readResult(s scanner) (x metering.Result, err error) {
 
 // PutOpportunities replaces the list of opportunities; the order is kept, best first.
 func (r *Registry) PutOpportunities(ctx context.Context, all []metering.Opportunity) error {
-	return wrap(r.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM opportunities"); err != nil {
-			return err
-		}
-		for n, o := range all {
-			b, err := json.Marshal(o)
-			if err != nil {
-				return fmt.Errorf("opportunity %s: %w", o.ID, err)
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO opportunities VALUES (?, ?, ?, ?)", o.ID, n, o.Company, string(b)); err != nil {
-				return fmt.Errorf("opportunity %s: %w", o.ID, err)
-			}
-		}
-		return nil
-	}), "put opportunities")
+	return replace(ctx, r, "opportunities", all, func(n int, o metering.Opportunity) []any { return []any{o.ID, n, o.Company} })
 }
 
 // Opportunities returns the list as it was put.
@@ -113,23 +99,41 @@ func (r *Registry) Opportunities(ctx context.Context) ([]metering.Opportunity, e
 	return all, wrap(err, "opportunities")
 }
 
+// PutHeatNeeds replaces the list of needs of heat.
+func (r *Registry) PutHeatNeeds(ctx context.Context, all []metering.HeatNeed) error {
+	return replace(ctx, r, "heat_needs", all, func(n int, x metering.HeatNeed) []any { return []any{x.ID, n, x.Company} })
+}
+
+// HeatNeeds returns the list as it was put.
+func (r *Registry) HeatNeeds(ctx context.Context) ([]metering.HeatNeed, error) {
+	all, err := list(ctx, r.db, readJSON[metering.HeatNeed], "SELECT need FROM heat_needs ORDER BY position")
+	return all, wrap(err, "needs of heat")
+}
+
 // PutAttributions replaces the attributions of all sites.
 func (r *Registry) PutAttributions(ctx context.Context, all []metering.Attribution) error {
+	return replace(ctx, r, "attributions", all, func(_ int, a metering.Attribution) []any { return []any{a.Site, a.Kind, a.From.UnixMilli()} })
+}
+
+// replace puts a list in place of all rows of a table: three columns by which they
+// are found, and the whole as JSON.
+func replace[T any](ctx context.Context, r *Registry, table string, all []T, keys func(n int, x T) []any) error {
 	return wrap(r.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM attributions"); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return err
 		}
-		for _, a := range all {
-			b, err := json.Marshal(a)
+		for n, x := range all {
+			k := keys(n, x)
+			b, err := json.Marshal(x)
 			if err != nil {
-				return fmt.Errorf("attribution of %s: %w", a.Site, err)
+				return fmt.Errorf("%v: %w", k[0], err)
 			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO attributions VALUES (?, ?, ?, ?)", a.Site, a.Kind, a.From.UnixMilli(), string(b)); err != nil {
-				return fmt.Errorf("attribution of %s: %w", a.Site, err)
+			if _, err := tx.ExecContext(ctx, "INSERT INTO "+table+" VALUES (?, ?, ?, ?)", append(k, string(b))...); err != nil {
+				return fmt.Errorf("%v: %w", k[0], err)
 			}
 		}
 		return nil
-	}), "put attributions")
+	}), "put %s", table)
 }
 
 // Attributions returns those that a synergy has a part in, by site and beginning;

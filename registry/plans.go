@@ -16,7 +16,7 @@ func readPlan(s scanner) (p Plan, err error) {
 
 // Plans returns all versions of a synergy's plan, oldest first, drafts included.
 func (r *Registry) Plans(ctx context.Context, synergy string) ([]Plan, error) {
-	all, err := list(ctx, r.db, readPlan, selectPlans+" WHERE synergy = ? ORDER BY version", synergy)
+	all, err := versions(ctx, r.db, synergy)
 	return all, wrap(err, "plans of synergy %q", synergy)
 }
 
@@ -37,12 +37,7 @@ func (r *Registry) PlanByHash(ctx context.Context, hash string) (Plan, error) {
 // PutPlan stores a draft or an approved version. A version follows the last
 // one; a draft may be overwritten, an approved one gives ErrLocked.
 func (r *Registry) PutPlan(ctx context.Context, p Plan) error {
-	err := (&Programme{Plans: []Plan{p}}).nameBodies()
-	if err == nil {
-		c := checker{}
-		c.plan(p)
-		err = errors.Join(c.errs...)
-	}
+	err := p.check()
 	if err == nil {
 		_, err = r.Synergy(ctx, p.Synergy)
 	}
@@ -52,8 +47,22 @@ func (r *Registry) PutPlan(ctx context.Context, p Plan) error {
 	return wrap(err, "plan of synergy %q, version %d", p.Synergy, p.Version)
 }
 
+// check is that of a programme, for a plan that comes alone.
+func (p Plan) check() error {
+	if err := (&Programme{Plans: []Plan{p}}).nameBodies(); err != nil {
+		return err
+	}
+	c := checker{}
+	c.plan(p)
+	return errors.Join(c.errs...)
+}
+
+func versions(ctx context.Context, q querier, synergy string) ([]Plan, error) {
+	return list(ctx, q, readPlan, selectPlans+" WHERE synergy = ? ORDER BY version", synergy)
+}
+
 func putPlan(ctx context.Context, q querier, p Plan) error {
-	old, err := list(ctx, q, readPlan, selectPlans+" WHERE synergy = ? ORDER BY version", p.Synergy)
+	old, err := versions(ctx, q, p.Synergy)
 	if err != nil {
 		return err
 	}

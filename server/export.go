@@ -19,10 +19,6 @@ import (
 	"github.com/thermie/thermie/series/embedded"
 )
 
-// ImporterPrefix begins the names of gateways that are no devices: what imports
-// historical data under a key of its own. Their meters' readings are imported.
-const ImporterPrefix = registry.ImporterPrefix
-
 // ExportOptions say what is exported, and with whose rights.
 type ExportOptions struct {
 	Config   Config

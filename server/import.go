@@ -22,7 +22,7 @@ import (
 // ImportOptions say what is imported, and as whom.
 type ImportOptions struct {
 	Config   Config
-	Importer string // a gateway of the programme whose name begins with ImporterPrefix
+	Importer string // a gateway of the programme whose name begins with registry.ImporterPrefix
 	File     string
 	Format   string // csv, meteo-france, enedis, grdf
 	Mapping  *importer.Mapping
@@ -55,8 +55,8 @@ var ErrImport = errors.New("cannot be imported")
 // that runs on the data folder, or will.
 func Import(ctx context.Context, o ImportOptions) (done Imported, err error) {
 	done.File = o.File
-	if !strings.HasPrefix(o.Importer, ImporterPrefix) {
-		return done, fmt.Errorf("%w: importer %q: its name must begin with %q, so that nobody takes it for a device", ErrImport, o.Importer, ImporterPrefix)
+	if !strings.HasPrefix(o.Importer, registry.ImporterPrefix) {
+		return done, fmt.Errorf("%w: importer %q: its name must begin with %q, so that nobody takes it for a device", ErrImport, o.Importer, registry.ImporterPrefix)
 	}
 	sheet, sum, err := readSheet(o)
 	if err != nil {

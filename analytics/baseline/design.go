@@ -199,10 +199,7 @@ func (d *design) usable() (rows []int, y, w []float64) {
 func pick(columns [][]float64, rows []int) [][]float64 {
 	out := make([][]float64, len(columns))
 	for j, c := range columns {
-		out[j] = make([]float64, len(rows))
-		for k, i := range rows {
-			out[j][k] = c[i]
-		}
+		out[j] = pickOf(c, rows)
 	}
 	return out
 }

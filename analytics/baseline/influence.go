@@ -33,18 +33,10 @@ func (f *Fit) Influencer(base *Frame) (func(frame *Frame) ([]float64, error), er
 	if f.Hourly != nil {
 		return f.hourlyInfluencer(base)
 	}
-	if f.Inverse == nil {
-		return nil, fmt.Errorf("%s was stored without its inverse: it has no influence", f.Model)
-	}
-	d, err := newDesign(&f.Spec, base)
+	used, columns, moves, err := f.levers(base)
 	if err != nil {
 		return nil, err
 	}
-	used, _, w := d.usable()
-	if len(used) != f.N {
-		return nil, fmt.Errorf("%s was made from %d rows: the given baseline has %d", f.Model, f.N, len(used))
-	}
-	columns := d.jacobian(f)
 	return func(frame *Frame) ([]float64, error) {
 		rows, err := f.Jacobian(frame)
 		if err != nil {
@@ -68,10 +60,7 @@ func (f *Fit) Influencer(base *Frame) (func(frame *Frame) ([]float64, error), er
 			for j := range columns {
 				s += float64(columns[j][i] * h[j])
 			}
-			a[i] = s * weightOf(w, k)
-			if f.Spec.PerDay {
-				a[i] /= base.days(i) // the fit is of energy per day
-			}
+			a[i] = moves(k, s)
 		}
 		return a, nil
 	}, nil
@@ -81,18 +70,10 @@ func (f *Fit) Influencer(base *Frame) (func(frame *Frame) ([]float64, error), er
 // moves when the energy of a row of the baseline moves by one: the rows of
 // (JᵀWJ)⁻¹JᵀW. Rows that the fit did not use have zero.
 func (f *Fit) ParameterInfluence(base *Frame) ([][]float64, error) {
-	if f.Inverse == nil {
-		return nil, fmt.Errorf("%s has no inverse: its parameters have no influence", f.Model)
-	}
-	d, err := newDesign(&f.Spec, base)
+	used, columns, moves, err := f.levers(base)
 	if err != nil {
 		return nil, err
 	}
-	used, _, w := d.usable()
-	if len(used) != f.N {
-		return nil, fmt.Errorf("%s was made from %d rows: the given baseline has %d", f.Model, f.N, len(used))
-	}
-	columns := d.jacobian(f)
 	out := make([][]float64, len(f.Inverse))
 	for k := range out {
 		out[k] = make([]float64, base.Len())
@@ -101,14 +82,33 @@ func (f *Fit) ParameterInfluence(base *Frame) ([][]float64, error) {
 			for j := range columns {
 				s += float64(f.Inverse[k][j] * columns[j][i])
 			}
-			s *= weightOf(w, n)
-			if f.Spec.PerDay {
-				s /= base.days(i) // the fit is of energy per day
-			}
-			out[k][i] = s
+			out[k][i] = moves(n, s)
 		}
 	}
 	return out, nil
+}
+
+// levers are the rows of the baseline that the fit used and the columns of the
+// derivatives; moves gives the n-th of these rows the weight of its energy.
+func (f *Fit) levers(base *Frame) (used []int, columns [][]float64, moves func(n int, s float64) float64, err error) {
+	if f.Inverse == nil {
+		return nil, nil, nil, fmt.Errorf("%s has no inverse of its columns: what moves it is not known", f.Model)
+	}
+	d, err := newDesign(&f.Spec, base)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	used, _, w := d.usable()
+	if len(used) != f.N {
+		return nil, nil, nil, fmt.Errorf("%s was made from %d rows: the given baseline has %d", f.Model, f.N, len(used))
+	}
+	return used, d.jacobian(f), func(n int, s float64) float64 {
+		s *= weightOf(w, n)
+		if f.Spec.PerDay {
+			s /= base.days(used[n]) // the fit is of energy per day
+		}
+		return s
+	}, nil
 }
 
 // classOfHours is one class of one segment, ready to say what moves it.

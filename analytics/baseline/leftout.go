@@ -128,7 +128,6 @@ func (t *turns) stepped(frame *Frame, f *Fit) ([]float64, error) {
 	for i := range square {
 		square[i] = math.NaN()
 	}
-	x := make([][]float64, len(columns))
 	for turn := range t.count {
 		var in, out []int
 		for k, i := range rows {
@@ -141,10 +140,7 @@ func (t *turns) stepped(frame *Frame, f *Fit) ([]float64, error) {
 		if len(out) == 0 {
 			continue
 		}
-		for j := range columns {
-			x[j] = pickOf(columns[j], in)
-		}
-		s := leastSquares(x, pickOf(residual, in), pickOf(w, in))
+		s := leastSquares(pick(columns, in), pickOf(residual, in), pickOf(w, in))
 		for _, k := range out {
 			e := residual[k]
 			for j := range columns {

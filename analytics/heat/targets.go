@@ -3,6 +3,7 @@ package heat
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/thermie/thermie/analytics/pinch"
 	"github.com/thermie/thermie/calendar"
@@ -66,7 +67,7 @@ func TargetsOf(g *Grid, sources []Source, needs []*Need) (Targets, error) {
 	var months calendarMonths
 	streams := make([]pinch.Stream, 0, len(all))
 	for i := range g.Steps {
-		season := seasonOf[months.of(g.At(i))]
+		season := Season(time.Month(months.of(g.At(i)) + 1))
 		steps[season]++
 		streams = streams[:0]
 		for k := range all {
@@ -109,6 +110,3 @@ func TargetsOf(g *Grid, sources []Source, needs []*Need) (Targets, error) {
 	}
 	return out, nil
 }
-
-// seasonOf is the season of each month, January first, see [Season].
-var seasonOf = [12]int{0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 0}

@@ -140,11 +140,6 @@ func spreads(g *Grid, names []string, cards []Card) map[string][]float64 {
 // withoutStandstills drops the wrong scales that a site's other meters explain: a
 // window in which a channel reads too little, and the site's powers and fuels too.
 func withoutStandstills(g *Grid, faults []Fault, sites map[string]string) []Fault {
-	var names []string
-	for n := range g.Channels {
-		names = append(names, n)
-	}
-	slices.Sort(names)
 	return slices.DeleteFunc(faults, func(f Fault) bool {
 		if !(f.Factor > 0 && f.Factor < 1) || len(f.Channels) != 1 {
 			return false
@@ -155,12 +150,11 @@ func withoutStandstills(g *Grid, faults []Fault, sites map[string]string) []Faul
 			return false
 		}
 		from, to := g.window(f)
-		for _, n := range names {
+		for n, x := range g.Channels {
 			s := parseSignal(n)
 			if s.object == own || sites[s.object] != site || s.letter() != "P" && s.name != "V_gas" && s.letter() != "Q" {
 				continue
 			}
-			x := g.Channels[n]
 			before := knownMean(x[max(0, from-(to-from)):from])
 			after := knownMean(x[to:min(len(x), to+(to-from))])
 			if within := knownMean(x[from:to]); within < 0.5*min(before, after) {

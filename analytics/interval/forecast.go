@@ -170,28 +170,3 @@ func Columns(rows [][]float64) [][]float64 {
 	}
 	return out
 }
-
-// Apart is the half width of the predictions' sum of one model minus that of another
-// over the same rows, by the error of both models' parameters; without the scatter
-// of what is predicted. The models are of two periods of one meter: what wanders
-// slowly moves both. The variance is the mean of those by what either learned.
-func Apart(a, b *Forecast, rows []int, confidence float64) (float64, error) {
-	var terms []Term
-	for k, s := range []*Forecast{a, b} {
-		sign := float64(1 - 2*k)
-		influence, err := s.influence(rows)
-		if err != nil {
-			return 0, err
-		}
-		shift := 0 // invoices are counted: those of the second period follow the first
-		if n := len(a.base); k == 1 && n > 0 && len(b.base) > 0 && b.base[0].Step <= a.base[n-1].Step {
-			shift = a.base[n-1].Step + 1 - b.base[0].Step
-		}
-		for i, t := range s.base {
-			t.Weight, t.Step = sign*influence[i], t.Step+shift
-			terms = append(terms, t)
-		}
-	}
-	variance := (a.Noise.Variance(terms) + b.Noise.Variance(terms)) / 2
-	return max(a.Noise.Half(variance, confidence), b.Noise.Half(variance, confidence)), nil
-}

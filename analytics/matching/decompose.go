@@ -298,11 +298,9 @@ func (x *decomposition) step(t *part, i int, stored []float64) {
 	}
 	x.byStep[i] = t.stepBound
 	plan := known{in: make([]float64, len(x.tanks)), electricity: t.electricity - before, used: x.rounds}
-	var flows []flow
 	for _, k := range t.touched {
-		flows = append(flows, flow{k, t.flow[k]})
+		plan.flows = append(plan.flows, flow{k, t.flow[k]})
 	}
-	plan.flows = flows
 	plan.worth = t.stepWorth
 	through := make([]float64, len(x.tanks))
 	for k := range b.columns {

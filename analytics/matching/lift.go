@@ -5,6 +5,17 @@ import (
 	"math"
 )
 
+// Terms of heat pumps where nothing else is said: the share of the Lorenz
+// coefficient that industry reaches, a cap on the coefficient, the hours of full load
+// a year over which a machine's price is spread, and the highest flow temperature on
+// the market, degC.
+const (
+	LorenzShare = 0.5
+	MostCOP     = 20.0
+	PumpHours   = 4000.0
+	PumpMaxC    = 110.0
+)
+
 // Machine is what heat pumps do and what their electricity costs.
 type Machine struct {
 	// Efficiency is the share of the Lorenz coefficient of performance that machines

@@ -32,16 +32,17 @@ type piece struct{ cost, most float64 }
 
 // builder is a run of [SparseStored].
 type builder struct {
-	ctx    context.Context
-	p      *Problem
-	tanks  []Tank
-	pieces []piece
-	of     [][]int32 // pieces that each way needs
-	price  []float64
-	solves int
-	tried  map[string]bool
-	best   *SparseStoredPlan
-	found  *decomposition // of the best plan
+	ctx     context.Context
+	p       *Problem
+	tanks   []Tank
+	pieces  []piece
+	of      [][]int32 // pieces that each way needs
+	dearest float64   // the highest weight of delivered heat
+	price   []float64
+	solves  int
+	tried   map[string]bool
+	best    *SparseStoredPlan
+	found   *decomposition // of the best plan
 }
 
 // SparseStored chooses what to build: pipes, heat pumps on them, and tanks. Branch
@@ -51,13 +52,13 @@ type builder struct {
 // where nothing is left to decide it is solved in full, and so are plans. It ends at the optimum, or after about the given number
 // of rounds, with the gap that is left.
 func SparseStored(ctx context.Context, p *Problem, tanks []Tank, c Costs, solves int) (*SparseStoredPlan, error) {
-	x := &builder{ctx: ctx, p: p, tanks: tanks, tried: map[string]bool{}}
+	x := &builder{ctx: ctx, p: p, tanks: tanks, dearest: dearestOf(p, tanks), tried: map[string]bool{}}
 	if err := x.list(c); err != nil {
 		return nil, err
 	}
 	root := &branch{state: make([]int8, len(x.pieces))}
 	for k, y := range x.pieces {
-		if y.cost >= y.most*x.dearest() {
+		if y.cost >= y.most*x.dearest {
 			root.state[k] = dropped // it costs more than it could ever bring
 		}
 	}
@@ -206,7 +207,7 @@ func (x *builder) reach(s, d int) float64 {
 			if x.p.Machine.Electricity <= 0 {
 				return math.Inf(1)
 			}
-			share := (x.dearest() - l.Cost) / x.p.Machine.Electricity
+			share := (x.dearest - l.Cost) / x.p.Machine.Electricity
 			if share >= 1 {
 				return math.Inf(1)
 			}
@@ -222,17 +223,17 @@ func (x *builder) reach(s, d int) float64 {
 	return total * grow * x.p.Hours / 1000
 }
 
-// dearest is the highest weight of delivered heat.
-func (x *builder) dearest() float64 {
+// dearestOf is the highest weight of delivered heat.
+func dearestOf(p *Problem, tanks []Tank) float64 {
 	most := 0.0
-	for s := range x.p.Sources {
-		for d := range x.p.Sinks {
-			most = max(most, x.p.weight(s, d))
+	for s := range p.Sources {
+		for d := range p.Sinks {
+			most = max(most, p.weight(s, d))
 		}
 	}
-	for k := range x.tanks {
-		for d := range x.p.Sinks {
-			most = max(most, x.tanks[k].worth(d))
+	for k := range tanks {
+		for d := range p.Sinks {
+			most = max(most, tanks[k].worth(d))
 		}
 	}
 	return most
@@ -272,17 +273,22 @@ func (x *builder) used(d *decomposition, delivered []float64) []float64 {
 	return out
 }
 
+// spent is what the equipment that a branch has built costs.
+func (x *builder) spent(b *branch) float64 {
+	out := 0.0
+	for k, y := range x.pieces {
+		if b.state[k] == built {
+			out += y.cost
+		}
+	}
+	return out
+}
+
 // relax bounds a branch at the prices of the root.
 func (x *builder) relax(b *branch) error {
 	d, err := x.programme(b.state, true)
 	if err != nil {
 		return err
-	}
-	spent := 0.0
-	for k, y := range x.pieces {
-		if b.state[k] == built {
-			spent += y.cost
-		}
 	}
 	// A tank that is not there needs no price: its room would be paid.
 	price := slices.Clone(x.price)
@@ -301,7 +307,7 @@ func (x *builder) relax(b *branch) error {
 	}
 	d.bind(price)
 	x.solves++
-	b.bound, b.use = d.best/1000-spent, x.used(d, use)
+	b.bound, b.use = d.best/1000-x.spent(b), x.used(d, use)
 	return nil
 }
 
@@ -320,13 +326,7 @@ func (x *builder) exact(b *branch) error {
 			x.price = d.last
 		}
 	}
-	spent := 0.0
-	for k, y := range x.pieces {
-		if b.state[k] == built {
-			spent += y.cost
-		}
-	}
-	b.bound, b.use, b.exact = d.best/1000-spent, x.used(d, d.use()), true
+	b.bound, b.use, b.exact = d.best/1000-x.spent(b), x.used(d, d.use()), true
 	return x.suggest(b)
 }
 
@@ -334,7 +334,7 @@ func (x *builder) exact(b *branch) error {
 func (x *builder) suggest(b *branch) error {
 	open := make([]bool, len(x.pieces))
 	for k, y := range x.pieces {
-		open[k] = b.state[k] == built || b.state[k] == undecided && b.use[k] > 0 && b.use[k]*x.dearest() >= y.cost
+		open[k] = b.state[k] == built || b.state[k] == undecided && b.use[k] > 0 && b.use[k]*x.dearest >= y.cost
 	}
 	return x.try(open)
 }
@@ -369,7 +369,7 @@ func (x *builder) try(open []bool) error {
 			if use[k] > 1e-9 {
 				net -= y.cost
 			}
-			if open[k] && use[k]*x.dearest() < y.cost || use[k] <= 1e-9 {
+			if open[k] && use[k]*x.dearest < y.cost || use[k] <= 1e-9 {
 				less[k] = false
 				thin = thin || open[k]
 			}

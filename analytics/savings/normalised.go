@@ -78,36 +78,23 @@ func (e *Evaluation) Normalised(k int) (*Normalised, error) {
 		}
 		year.Drivers[termName(d)], n.Drivers[d.Name] = x, meanKnown(x)
 	}
-	var sums [2]float64
-	var ahead [2]*interval.Forecast
-	var predicted [2][]float64
-	for i, m := range []struct {
-		fit   *baseline.Fit
-		frame *baseline.Frame
-	}{{f.Fit, f.frame}, {after, frame}} {
-		if predicted[i], err = m.fit.Predict(year); err != nil {
-			return nil, err
-		}
-		if ahead[i], err = interval.Ahead(m.fit, m.frame, year); err != nil {
-			return nil, err
-		}
-	}
-	var rows []int
-	for d := range year.Start {
-		if !math.IsNaN(predicted[0][d]) && !math.IsNaN(predicted[1][d]) {
-			rows = append(rows, d)
-			sums[0] += predicted[0][d] / 1000
-			sums[1] += predicted[1][d] / 1000
-		}
-	}
-	if len(rows) < leastNormalDays {
-		return nil, fmt.Errorf("%w: conditions are known for %d days of the normal year", ErrNotNormalised, len(rows))
-	}
-	half, err := interval.Apart(ahead[0], ahead[1], rows, 0.90)
+	both, err := interval.Under(year, interval.Model{Fit: f.Fit, Base: f.frame}, interval.Model{Fit: after, Base: frame})
 	if err != nil {
 		return nil, err
 	}
-	n.Days, n.BaselineMWh, n.ReportingMWh, n.SavedMWh, n.Half90 = len(rows), sums[0], sums[1], sums[0]-sums[1], interval.Round(half/1000)
+	var sums [2]float64
+	for _, d := range both.Rows {
+		sums[0] += both.Predicted[0][d] / 1000
+		sums[1] += both.Predicted[1][d] / 1000
+	}
+	if len(both.Rows) < leastNormalDays {
+		return nil, fmt.Errorf("%w: conditions are known for %d days of the normal year", ErrNotNormalised, len(both.Rows))
+	}
+	half, err := both.Half(0.90)
+	if err != nil {
+		return nil, err
+	}
+	n.Days, n.BaselineMWh, n.ReportingMWh, n.SavedMWh, n.Half90 = len(both.Rows), sums[0], sums[1], sums[0]-sums[1], interval.Round(half/1000)
 	return n, nil
 }
 

@@ -382,10 +382,11 @@ func (e *Evaluation) rangeNotes(f *Fit) {
 	if f.model.Step != "day" {
 		return
 	}
+	heat, cool := searched(f.model.Drivers)
 	for j := range f.model.Drivers {
 		d := &f.model.Drivers[j]
 		name := termName(d)
-		if heat, cool := searched(f.model.Drivers); j == heat || j == cool {
+		if j == heat || j == cool {
 			name = baseline.Slope
 		}
 		r, used := f.Ranges[name]

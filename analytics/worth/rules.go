@@ -238,10 +238,6 @@ func (r *Rules) LiftTerms(day time.Time, efficiency, hours float64) (heat, elect
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	rate, pump := f.finance.Discount[middle], f.costs["heat_pump"]
-	annuity := 1 / float64(f.finance.Years)
-	if rate != 0 {
-		annuity = rate / (1 - math.Pow(1+rate, -float64(f.finance.Years)))
-	}
-	return f.prices["natural_gas"].EURPerMWh[middle] / efficiency, f.prices["electricity"].EURPerMWh[middle], pump.EUR[middle] * (annuity + pump.OpexShare) / hours * 1000, nil
+	pump := f.costs["heat_pump"]
+	return f.prices["natural_gas"].EURPerMWh[middle] / efficiency, f.prices["electricity"].EURPerMWh[middle], pump.EUR[middle] * (f.finance.annuity(middle) + pump.OpexShare) / hours * 1000, nil
 }

@@ -173,15 +173,19 @@ func diameter(kW, spreadK float64) float64 {
 	return series[min(i, len(series)-1)]
 }
 
+// annuity is the yearly cost of an invested euro, at the k-th discount rate.
+func (f *Finance) annuity(k int) float64 {
+	if d := f.Discount[k]; d != 0 {
+		return d / (1 - math.Pow(1+d, -float64(f.Years)))
+	}
+	return 1 / float64(f.Years)
+}
+
 // money weighs the years: net present value, and the levelised cost of heat,
 // (investment x annuity + operation) over the heat delivered.
 func money(w *Worth, heat Range, f Finance, aid Range) (m Money) {
 	for k := range heat {
-		capex, d := w.CapexEUR[k]-aid[k], f.Discount[k]
-		annuity := 1 / float64(f.Years)
-		if d != 0 {
-			annuity = d / (1 - math.Pow(1+d, -float64(f.Years)))
-		}
+		capex, annuity := w.CapexEUR[k]-aid[k], f.annuity(k)
 		m.NPVEUR[k] = w.SavingEUR[k]/annuity - capex
 		m.LCOHEUR[k] = (capex*annuity + w.OpexEUR[k]) / heat[k]
 		m.PaybackYears[k] = math.Inf(1)

@@ -36,11 +36,11 @@ func (o *jointOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.when, "joint", "auto", "whether to make the joint plan with heat pumps and tanks: yes, no, or auto: where the data have up to 10,000 steps or --tank, --joint-full or --joint-effort ask for it")
 	f.BoolVar(&o.full, "joint-full", false, "the joint plan at the data's own steps also where they are more than 10,000; else hourly means")
 	f.Float64Var(&o.electricity, "electricity-eur-per-mwh", 119, "price of electricity for heat pumps, EUR a MWh")
-	f.Float64Var(&o.efficiency, "lorenz-efficiency", 0.5, "share of the Lorenz coefficient that heat pumps reach (industry: 0.45 to 0.55)")
-	f.Float64Var(&o.maxCOP, "max-cop", 20, "no heat pump does better, however small the lift")
+	f.Float64Var(&o.efficiency, "lorenz-efficiency", matching.LorenzShare, "share of the Lorenz coefficient that heat pumps reach (industry: 0.45 to 0.55)")
+	f.Float64Var(&o.maxCOP, "max-cop", matching.MostCOP, "no heat pump does better, however small the lift")
 	f.Float64Var(&o.pumpEUR, "pump-eur-per-kw", 600, "cost of a heat pump, EUR a kW of heat")
-	f.Float64Var(&o.pumpHours, "pump-hours", 4000, "hours a year over which that cost is spread")
-	f.Float64Var(&o.maxTarget, "pump-max-c", 110, "highest flow temperature of heat pumps, degC")
+	f.Float64Var(&o.pumpHours, "pump-hours", matching.PumpHours, "hours a year over which that cost is spread")
+	f.Float64Var(&o.maxTarget, "pump-max-c", matching.PumpMaxC, "highest flow temperature of heat pumps, degC")
 	f.StringArrayVar(&o.tanks, "tank", nil, "a tank at a source or need, ID=KWH or ID=KWH@DEGC (repeat for more)")
 	f.IntVar(&o.propose, "tanks", 2, "without --tank: how many tanks to propose, where they help single pairs most; 0: none")
 	f.Float64Var(&o.tankKWh, "tank-kwh", 5000, "size of proposed tanks, kWh")
@@ -173,16 +173,30 @@ func (j *jointAnswer) add(text string, o *jointOptions) error {
 	return nil
 }
 
-// document is the joint plan for programs.
+// throughMWh is what heat pumps deliver, and what comes out of tanks.
+func (j *jointAnswer) throughMWh() (lifted, stored float64) {
+	for _, row := range j.plan.LiftMWh {
+		for _, mwh := range row {
+			lifted += mwh
+		}
+	}
+	for _, x := range j.plan.Tanks {
+		for _, mwh := range x.OutMWh {
+			stored += mwh
+		}
+	}
+	return lifted, stored
+}
+
+// jointOf is the joint plan for programs.
 func (a *matchAnswer) jointOf() map[string]any {
 	j := a.joint
 	p, plan := j.problem, j.plan
 	o := &a.options.joint
-	lifted, stored := 0.0, 0.0
+	lifted, stored := j.throughMWh()
 	pumps := map[string]any{}
 	for s, row := range plan.LiftMWh {
 		for d, mwh := range row {
-			lifted += mwh
 			if mwh >= least {
 				pumps[a.name(s, d)] = milli(mwh)
 			}
@@ -197,7 +211,6 @@ func (a *matchAnswer) jointOf() map[string]any {
 			}
 		}
 		for d, mwh := range x.OutMWh {
-			stored += mwh
 			if mwh >= least/10 {
 				out[p.Sinks[d].ID] = milli(mwh)
 			}
@@ -244,17 +257,7 @@ func (a *matchAnswer) printJoint(out io.Writer) {
 		return
 	}
 	doc := j.plan
-	lifted, stored := 0.0, 0.0
-	for _, row := range doc.LiftMWh {
-		for _, mwh := range row {
-			lifted += mwh
-		}
-	}
-	for _, x := range doc.Tanks {
-		for _, mwh := range x.OutMWh {
-			stored += mwh
-		}
-	}
+	lifted, stored := j.throughMWh()
 	fmt.Fprintf(out, "\nWith heat pumps and tanks, all together: %.1f MWh, of which %.1f by heat pumps (%.1f MWh of electricity) and %.1f through tanks; worth %.0f EUR, proved to %.2g, on %s\n",
 		doc.DeliveredMWh, lifted, doc.ElectricityMWh, stored, doc.Worth*j.value, doc.Gap, j.on)
 	for k, x := range doc.Tanks {

@@ -95,8 +95,8 @@ func (l *Line) Send(adu []byte) ([]byte, error) { return l.transport.exchange(l.
 // that is, or wraps, [ErrTimeout], [ErrBadFrame], [ErrUnreachable], an
 // [*Exception] or the context's. A unit in doubt is waited for first.
 func (l *Line) Read(ctx context.Context, unit byte, table profile.Table, address uint16, count int) ([]uint16, error) {
-	if count < 1 || count > 125 || int(address)+count > 1<<16 {
-		return nil, fmt.Errorf("modbus: %d registers from %d on cannot be asked for in one request", count, address)
+	if err := oneRequest(address, count); err != nil {
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,6 +124,14 @@ func (l *Line) Read(ctx context.Context, unit byte, table profile.Table, address
 		return nil, fmt.Errorf("unit %d at %s: %w", unit, l.endpoint, err)
 	}
 	return registers(b), nil
+}
+
+// oneRequest says whether registers can be asked for in one request.
+func oneRequest(address uint16, count int) error {
+	if count < 1 || count > 125 || int(address)+count > 1<<16 {
+		return fmt.Errorf("modbus: %d registers from %d on cannot be asked for in one request", count, address)
+	}
+	return nil
 }
 
 // await waits until a unit may be asked.

@@ -95,8 +95,8 @@ func (l *Line) pack(unit byte, runs []profile.Span) (*group, error) {
 	g := &group{questions: make([]question, 0, len(runs)), out: make([]byte, 0, 12*len(runs))}
 	*l.unit = unit
 	for i, r := range runs {
-		if r.Words < 1 || r.Words > 125 || int(r.Address)+r.Words > 1<<16 {
-			return nil, fmt.Errorf("modbus: %d registers from %d on cannot be asked for in one request", r.Words, r.Address)
+		if err := oneRequest(r.Address, r.Words); err != nil {
+			return nil, err
 		}
 		adu, err := l.packager.Encode(&goburrow.ProtocolDataUnit{FunctionCode: r.Table.Function(),
 			Data: []byte{byte(r.Address >> 8), byte(r.Address), 0, byte(r.Words)}})

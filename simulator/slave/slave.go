@@ -7,9 +7,7 @@
 // paces and refuses. It never answers a request that it cannot read.
 package slave
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // Exception is a Modbus exception code. 0 is none.
 type Exception byte

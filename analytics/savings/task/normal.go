@@ -59,41 +59,28 @@ func (a *answer) normalised(fit *baseline.Fit, f frames) error {
 	if err != nil {
 		return not("the reporting period has no model: %v", err)
 	}
+	both, err := interval.Under(year, interval.Model{Fit: fit, Base: f.base}, interval.Model{Fit: after, Base: f.rep})
+	if err != nil {
+		return not("%v", err)
+	}
 	var sum [2]float64
-	var predicted [2][]float64
-	var ahead [2]*interval.Forecast
-	for k, m := range []struct {
-		fit   *baseline.Fit
-		frame *baseline.Frame
-	}{{fit, f.base}, {after, f.rep}} {
-		if predicted[k], err = m.fit.Predict(year); err != nil {
-			return not("%v", err)
-		}
-		if ahead[k], err = interval.Ahead(m.fit, m.frame, year); err != nil {
-			return not("%v", err)
-		}
+	for _, i := range both.Rows {
+		sum[0] += both.Predicted[0][i]
+		sum[1] += both.Predicted[1][i]
 	}
-	var rows []int
-	for i := range year.Start {
-		if !math.IsNaN(predicted[0][i]) && !math.IsNaN(predicted[1][i]) {
-			rows = append(rows, i)
-			sum[0] += predicted[0][i]
-			sum[1] += predicted[1][i]
-		}
+	if 10*len(both.Rows) < 9*year.Len() {
+		return not("normal conditions are known for %d of %d intervals", len(both.Rows), year.Len())
 	}
-	if 10*len(rows) < 9*year.Len() {
-		return not("normal conditions are known for %d of %d intervals", len(rows), year.Len())
-	}
-	half, err := interval.Apart(ahead[0], ahead[1], rows, a.c.Task.Confidence)
+	half, err := both.Half(a.c.Task.Confidence)
 	if err != nil {
 		return fmt.Errorf("normalised savings: %w", err)
 	}
 	saved := sum[0] - sum[1]
-	out := map[string]any{"intervals": len(rows), "baseline": sum[0], "reporting": sum[1], "savings": saved, "unc90": interval.Round(half),
+	out := map[string]any{"intervals": len(both.Rows), "baseline": sum[0], "reporting": sum[1], "savings": saved, "unc90": interval.Round(half),
 		"fraction": saved / sum[0], "significant": math.Abs(saved) > half, "conditions": conditions,
 		"reporting_model": map[string]any{"family": after.Model, "n": after.N, "r2": after.R2, "cvrmse_adj": after.CVRMSEAdj}}
 	if f.rep.Step == baseline.Day {
-		out["days"] = len(rows)
+		out["days"] = len(both.Rows)
 	}
 	a.out["report"].(map[string]any)["normalised"] = out
 	if f.rep.Step == baseline.Month {
