@@ -70,6 +70,34 @@ vectors:
     gives: [{quantity: active_energy_import, number: "655.38", unit: kWh}]
 `
 
+// TestGatewaySlack: all threads of a gateway with nothing but TCP buses have the
+// slack that goes with its polls, under the process id that it was started with.
+func TestGatewaySlack(t *testing.T) {
+	const name = "gw-1"
+	dir := t.TempDir()
+	m := &counters{served: map[byte][]time.Time{}}
+	bus, err := slave.ListenTCP("127.0.0.1:0", m.answer)
+	require.NoError(t, err)
+	t.Cleanup(func() { bus.Close() })
+	broker := startMosquitto(t, name)
+	config := writeGateway(t, dir, name, broker, bus.Addr(), 1, 100*time.Millisecond)
+	gw := newProcess(t, "gateway", nil, nil, product(t, "thermie-gateway"), "run", "--config", config)
+	gw.launch()
+	pid := gw.cmd.Process.Pid
+	require.Eventually(t, func() bool { // the key is made by the program that was started anew
+		_, err := os.Stat(filepath.Join(dir, "data", "key"))
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond)
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	require.NoError(t, err)
+	require.NotEmpty(t, threads)
+	for _, thread := range threads {
+		slack, err := os.ReadFile("/proc/" + thread.Name() + "/timerslack_ns")
+		require.NoError(t, err)
+		require.Equal(t, "400000\n", string(slack))
+	}
+}
+
 // The gateway as it is shipped reads meters whose answers are numbered, while it,
 // the broker and ingest are killed. What it had sealed arrives exactly once;
 // what a kill costs is at most the batch that was not closed yet, and the day's

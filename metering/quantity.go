@@ -219,14 +219,21 @@ func (s SeriesID) Quantity() Quantity {
 
 // Check refuses a name that is not "<meter>/<known quantity>".
 func (s SeriesID) Check() error {
+	_, err := s.info()
+	return err
+}
+
+// info is that of the quantity of a name that Check takes.
+func (s SeriesID) info() (info QuantityInfo, err error) {
 	m, q, ok := strings.Cut(string(s), "/")
 	if !ok || CheckID(m) != nil {
-		return fmt.Errorf("series %q: want <meter>/<quantity>", string(s))
+		return info, fmt.Errorf("series %q: want <meter>/<quantity>", string(s))
 	}
-	if _, known := infoByQuantity[Quantity(q)]; !known {
-		return fmt.Errorf("series %q: unknown quantity %q", string(s), q)
+	info, known := infoByQuantity[Quantity(q)]
+	if !known {
+		return info, fmt.Errorf("series %q: unknown quantity %q", string(s), q)
 	}
-	return nil
+	return info, nil
 }
 
 // CheckID refuses identifiers that could not stand in a topic, a path and a

@@ -2,6 +2,7 @@ package metering
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -102,11 +103,12 @@ const (
 
 // Check refuses a reading that no store should hold.
 func (r Reading) Check() error {
-	if err := r.Series.Check(); err != nil {
+	info, err := r.Series.info()
+	if err != nil {
 		return err
 	}
-	if !r.Series.Quantity().Allows(r.Unit) {
-		return fmt.Errorf("series %s: unit %q is not one of %v", r.Series, r.Unit, infoByQuantity[r.Series.Quantity()].Units)
+	if !slices.Contains(info.Units, r.Unit) {
+		return fmt.Errorf("series %s: unit %q is not one of %v", r.Series, r.Unit, info.Units)
 	}
 	if r.At < EarliestMillis || r.At >= LatestMillis {
 		return fmt.Errorf("series %s: time %d ms is not between the years 2000 and 2200", r.Series, r.At)

@@ -7,6 +7,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,9 +21,10 @@ const defaultConfig = "/etc/thermie-gateway/gateway.yaml"
 
 func main() { os.Exit(run()) }
 
-func run() int { return frame.Run(rootCommand()) }
+func run() int { return frame.Run(rootCommand(slacken)) }
 
-func rootCommand() *cobra.Command {
+// rootCommand makes the commands; slacken may start the program anew.
+func rootCommand(slacken func(time.Duration) error) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "thermie-gateway",
 		Short: "Read a site's Modbus meters, sign what they say, deliver every reading",
@@ -34,7 +36,7 @@ func rootCommand() *cobra.Command {
   thermie-gateway run --config gateway.yaml`,
 		Version: version,
 	}
-	root.AddCommand(runCommand(), checkCommand(), readCommand(), scanCommand(), commissionCommand(), keyCommand(), profilesCommand())
+	root.AddCommand(runCommand(slacken), checkCommand(), readCommand(), scanCommand(), commissionCommand(), keyCommand(), profilesCommand())
 	return root
 }
 

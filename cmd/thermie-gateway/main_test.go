@@ -26,6 +26,7 @@ import (
 
 	"github.com/thermie/thermie/broker"
 	"github.com/thermie/thermie/firmware-configs/profile"
+	"github.com/thermie/thermie/gateway"
 	"github.com/thermie/thermie/metering"
 	"github.com/thermie/thermie/simulator/port"
 	"github.com/thermie/thermie/simulator/slave"
@@ -168,7 +169,7 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 
 // execute runs a command in this process.
 func execute(ctx context.Context, out io.Writer, args ...string) error {
-	c := rootCommand()
+	c := rootCommand(func(time.Duration) error { return nil }) // the test's process stays
 	c.SetArgs(args)
 	c.SetOut(out)
 	c.SetErr(io.Discard)
@@ -301,4 +302,25 @@ func TestCheckTable(t *testing.T) {
 	out.Reset()
 	require.ErrorContains(t, execute(t.Context(), &out, "check", "--config", path), "1 of 1 readings")
 	require.Regexp(t, regexp.MustCompile(`(?m)^ghost +- +- +- +!! .*unit 250`), out.String())
+}
+
+func TestProcessors(t *testing.T) {
+	tcp, line := gateway.Bus{Type: "tcp"}, gateway.Bus{Type: "rtu"}
+	require.Equal(t, 1, processors([]gateway.Bus{tcp, tcp}, 4))
+	require.Equal(t, 4, processors([]gateway.Bus{tcp, {Type: "rtu-over-tcp"}}, 4))
+	require.Equal(t, 4, processors([]gateway.Bus{tcp, line}, 4))
+	require.Equal(t, 1, processors(nil, 4))
+}
+
+func TestSlackOf(t *testing.T) {
+	site := func(kind string, interval time.Duration, quantities map[metering.Quantity]gateway.Quantity) []gateway.Bus {
+		return []gateway.Bus{{Type: "tcp", Meters: []gateway.Meter{{}}}, {Type: kind, Meters: []gateway.Meter{{Interval: interval, Quantities: quantities}}}}
+	}
+	require.Equal(t, 4*time.Millisecond, slackOf(site("tcp", 0, nil)))
+	require.Equal(t, 4*time.Millisecond, slackOf(site("tcp", time.Second, nil)))
+	require.Equal(t, 400*time.Microsecond, slackOf(site("tcp", 100*time.Millisecond, nil)))
+	require.Equal(t, 400*time.Microsecond, slackOf(site("tcp", time.Minute, map[metering.Quantity]gateway.Quantity{metering.HeatPower: {Interval: 100 * time.Millisecond}, metering.HeatEnergy: {Skip: true}})))
+	for _, kind := range []string{"rtu", "rtu-over-tcp"} {
+		require.Zero(t, slackOf(site(kind, time.Second, nil)))
+	}
 }

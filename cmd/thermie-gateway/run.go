@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ import (
 	"github.com/thermie/thermie/gateway/remote"
 )
 
-func runCommand() *cobra.Command {
+func runCommand(slacken func(time.Duration) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Read the meters and deliver their readings until stopped",
@@ -37,6 +38,11 @@ closes a last batch. Nothing is lost when it is killed instead.`,
 			return err
 		}
 		log := newLog(c.ErrOrStderr(), conf.Log)
+		if slack := slackOf(conf.Buses); slack > 0 {
+			if err := slacken(slack); err != nil {
+				log.Warn("the gateway takes a little more processor time than it needs to", "error", err)
+			}
+		}
 		var page net.Listener
 		if conf.Listen != "" {
 			if page, err = net.Listen("tcp", conf.Listen); err != nil {
@@ -170,6 +176,9 @@ func (r *runner) open() (*gateway.Gateway, *remote.Source, error) {
 		o := gateway.Options{Log: r.log, Version: version}
 		if source.Enabled() {
 			o.Remote = source
+		}
+		if os.Getenv("GOMAXPROCS") == "" {
+			runtime.GOMAXPROCS(processors(source.Config().Buses, runtime.NumCPU()))
 		}
 		g, err := gateway.New(source.Config(), o)
 		if err == nil {

@@ -6,6 +6,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/thermie/thermie/metering"
@@ -62,24 +63,34 @@ const (
 // would: each by itself, and those that must fit each other (flow and return
 // temperature, phases and total, power and current).
 func Readings(readings []metering.Reading) []Verdict {
-	by := make(map[metering.Quantity]float64, len(readings))
+	return Append(make([]Verdict, 0, len(readings)), readings)
+}
+
+// numbers has room for the numbers of the readings that are judged.
+var numbers = sync.Pool{New: func() any { return map[metering.Quantity]float64{} }}
+
+// Append appends the verdicts of [Readings] to to, for whoever judges again and again.
+func Append(to []Verdict, readings []metering.Reading) []Verdict {
+	by := numbers.Get().(map[metering.Quantity]float64)
+	defer numbers.Put(by)
+	clear(by)
 	for _, r := range readings {
 		if r.Quality.Level == metering.Good {
 			by[r.Series.Quantity()] = r.Number.Float64()
 		}
 	}
-	out := make([]Verdict, len(readings))
-	for i, r := range readings {
-		out[i] = Verdict{Reading: r, OK: true}
+	for _, r := range readings {
+		v := Verdict{Reading: r, OK: true}
 		if fault, words := single(r); words != "" {
-			out[i].OK, out[i].Fault, out[i].Words = false, fault, words
+			v.OK, v.Fault, v.Words = false, fault, words
 		} else if fault, words := together(r.Series.Quantity(), by); words != "" {
-			out[i].OK, out[i].Fault, out[i].Words = false, fault, words
+			v.OK, v.Fault, v.Words = false, fault, words
 		} else {
-			out[i].Words = remark(r)
+			v.Words = remark(r)
 		}
+		to = append(to, v)
 	}
-	return out
+	return to
 }
 
 // Bounded says whether a quantity has bounds on every site, so that a number

@@ -139,6 +139,9 @@ func (l *Line) await(ctx context.Context, unit byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if l.transport.doubt(unit).IsZero() {
+		return nil
+	}
 	for !l.transport.settle(ctx, unit, time.Now().Add(l.endpoint.Quiet)) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -176,7 +179,21 @@ func (l *Line) account(err error, unit byte) error {
 func (l *Line) Doubt(unit byte) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(0, time.Until(l.transport.doubt(unit)))
+	until := l.transport.doubt(unit)
+	if until.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(until))
+}
+
+// Rest tells the line that it will not be asked for a time d. What a question over
+// TCP had as a limit would end meanwhile, and wake the process for nothing.
+func (l *Line) Rest(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t, is := l.transport.(*tcpTransport); is {
+		t.rest(time.Now().Add(d))
+	}
 }
 
 // Listen waits until a unit may be asked, but no longer than d, and throws late

@@ -63,3 +63,31 @@ func TestSetTimeout(t *testing.T) {
 		})
 	}
 }
+
+// A line at rest has no limits that end meanwhile, and sets them again when it is
+// asked.
+func TestRest(t *testing.T) {
+	s := &nasty{fault: func(n int) string {
+		if n == 2 {
+			return "silent"
+		}
+		return ""
+	}}
+	line := medium(TCP).line(t, s, 200*time.Millisecond, time.Millisecond)
+	limits := line.transport.(*tcpTransport)
+	line.Rest(time.Hour) // not open yet
+	_, err := line.Read(t.Context(), 1, profile.Holding, 0, 1)
+	require.NoError(t, err)
+	reads, writes := limits.reads, limits.writes
+	require.Positive(t, time.Until(writes))
+	line.Rest(0)
+	require.Equal(t, []time.Time{reads, writes}, []time.Time{limits.reads, limits.writes})
+	line.Rest(time.Second)
+	require.Equal(t, []time.Time{{}, writes}, []time.Time{limits.reads, limits.writes})
+	line.Rest(time.Hour)
+	require.Equal(t, []time.Time{{}, {}}, []time.Time{limits.reads, limits.writes})
+	_, err = line.Read(t.Context(), 1, profile.Holding, 0, 1)
+	require.NoError(t, err)
+	_, err = line.Read(t.Context(), 1, profile.Holding, 0, 1)
+	require.ErrorIs(t, err, ErrTimeout)
+}

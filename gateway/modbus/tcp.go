@@ -25,7 +25,8 @@ type tcpTransport struct {
 	behind map[byte]overdue
 	tuned  patience
 	watch  watch
-	writes time.Time // until when a write may take
+	reads  time.Time // until when a read may take, as last set
+	writes time.Time // and a write
 	spoke  time.Time // when the device was last heard
 	buf    [4 * maxFrame]byte
 	have   int // bytes in buf
@@ -46,6 +47,10 @@ const history = 64
 // in the connection may take.
 const writeSlack = 5 * time.Second
 
+// readShare of a wait is how much longer than it has to a question may wait, so that
+// one limit serves those that follow at once as well.
+const readShare = 16
+
 // missedMost is how many time-outs in a row a connection survives, less one.
 const missedMost = 2
 
@@ -59,6 +64,9 @@ func newTCP(e Endpoint, c *counters) *tcpTransport {
 }
 
 func (t *tcpTransport) doubt(unit byte) time.Time {
+	if len(t.behind) == 0 {
+		return time.Time{}
+	}
 	o, is := t.behind[unit]
 	if is && !time.Now().Before(o.until) {
 		delete(t.behind, unit)
@@ -96,9 +104,25 @@ func (t *tcpTransport) listen(ctx context.Context, until time.Time) bool {
 	if t.watch.over(ctx, t.conn.Conn) != nil || t.conn.SetReadDeadline(until) != nil {
 		return false
 	}
+	t.reads = until
 	n, err := t.conn.Read(t.buf[t.have:])
 	t.have += n
 	return ctx.Err() == nil && (err == nil || isTimeout(err)) && t.clean()
+}
+
+// rest takes the limits back that end before an instant.
+func (t *tcpTransport) rest(until time.Time) {
+	if t.conn == nil {
+		return
+	}
+	if !t.reads.IsZero() && t.reads.Before(until) {
+		t.reads = time.Time{}
+		t.conn.SetReadDeadline(t.reads)
+	}
+	if !t.writes.IsZero() && t.writes.Before(until) {
+		t.writes = time.Time{}
+		t.conn.SetWriteDeadline(t.writes)
+	}
 }
 
 func (t *tcpTransport) close() error {
@@ -107,7 +131,7 @@ func (t *tcpTransport) close() error {
 	}
 	t.watch.end()
 	err := t.conn.Close()
-	t.conn, t.have, t.asked, t.missed, t.writes, t.spoke = nil, 0, 0, 0, time.Time{}, time.Time{}
+	t.conn, t.have, t.asked, t.missed, t.reads, t.writes, t.spoke = nil, 0, 0, 0, time.Time{}, time.Time{}, time.Time{}
 	clear(t.behind)
 	return err
 }
@@ -235,8 +259,11 @@ func (t *tcpTransport) prepare(ctx context.Context, unit byte) (now time.Time, e
 	if err := t.watch.over(ctx, t.conn.Conn); err != nil {
 		return now, broken{err}
 	}
-	if err := t.conn.SetReadDeadline(deadline); err != nil {
-		return now, broken{err}
+	if most := deadline.Add(deadline.Sub(now) / readShare); t.reads.Before(deadline) || t.reads.After(most) {
+		if err := t.conn.SetReadDeadline(most); err != nil {
+			return now, broken{err}
+		}
+		t.reads = most
 	}
 	if t.writes.Before(deadline) { // twelve bytes find room: that is looked after now and then
 		t.writes = deadline.Add(writeSlack)

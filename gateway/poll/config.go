@@ -67,7 +67,9 @@ type field struct {
 	*profile.Field
 	spans  []profile.Span // that it needs, its own first
 	series metering.SeriesID
-	unit   metering.Unit // of a missing reading: as configured, then as last read
+	gives  metering.Quantity // of the series
+	counts bool              // what is read is a counter
+	unit   metering.Unit     // of a missing reading: as configured, then as last read
 	pulse  *Pulse
 	watch  watch
 }
@@ -104,6 +106,7 @@ type device struct {
 	oddities int       // cycles in a row in which it answered only when asked one by one
 
 	running *job
+	spare   job                // its room, for the next one that reads members
 	room    []metering.Reading // for those of the next job
 }
 
@@ -259,7 +262,7 @@ func newMembers(m Meter, e modbus.Endpoint) ([]*member, error) {
 		if f.Channel != m.Channel {
 			continue
 		}
-		s := &field{Field: f, spans: f.Spans(), series: metering.Series(m.ID, f.Quantity), unit: f.Unit}
+		s := &field{Field: f, spans: f.Spans(), series: metering.Series(m.ID, f.Quantity), counts: f.Quantity.Kind() == metering.Counter, unit: f.Unit}
 		if f.Quantity == metering.PulseCount && m.Pulse != nil {
 			if err := m.Pulse.check(); err != nil {
 				return nil, err
@@ -268,6 +271,7 @@ func newMembers(m Meter, e modbus.Endpoint) ([]*member, error) {
 		}
 		found++
 		q := s.series.Quantity()
+		s.gives = q
 		how := m.Quantities[q]
 		delete(unknown, q)
 		if how.Skip {
@@ -337,8 +341,11 @@ func (p *Pulse) check() error {
 
 // plan is the plan for some of the device's members, made once.
 func (d *device) plan(members []*member) []Request {
-	key := make([]byte, 0, 32)
+	key := make([]byte, 0, 32) // empty for all
 	for _, m := range members {
+		if len(members) == len(d.members) {
+			break
+		}
 		key = append(key, m.ID...)
 		key = append(key, 0)
 		key = strconv.AppendInt(key, int64(m.Interval), 36)

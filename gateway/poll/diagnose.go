@@ -72,7 +72,7 @@ func (w *Worker) judge(j *job, readings []metering.Reading, now time.Time) {
 func (h *health) counters(m *member, readings []metering.Reading, now time.Time) {
 	back := 0
 	for i, r := range readings {
-		q := m.fields[i].series.Quantity()
+		q := m.fields[i].gives
 		switch {
 		case r.Quality == (metering.Quality{Level: metering.Suspect, Reason: metering.Reset}):
 			if back++; back == 1 {
@@ -152,7 +152,7 @@ func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now ti
 	if since, is := m.frozen(now); is {
 		return metering.Frozen, "nothing that it measures has changed since " + since.UTC().Format(time.RFC3339)
 	}
-	m.look(j, readings, now)
+	w.look(j, m, readings, now)
 	if m.ailment == metering.WordOrder {
 		return m.ailment, m.words
 	}
@@ -161,7 +161,7 @@ func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now ti
 			continue
 		}
 		f := m.fields[i]
-		detail := fmt.Sprintf("%s: %s", f.series.Quantity(), r.Quality)
+		detail := fmt.Sprintf("%s: %s", f.gives, r.Quality)
 		if x := j.failureOf(f.Span()); x != nil {
 			detail += ": " + x.err.Error()
 		} else if r.Quality.Level == metering.Suspect {
@@ -179,13 +179,14 @@ func (w *Worker) diagnose(j *job, m *member, readings []metering.Reading, now ti
 }
 
 // look judges the readings of a meter together, now and then.
-func (m *member) look(j *job, readings []metering.Reading, now time.Time) {
+func (w *Worker) look(j *job, m *member, readings []metering.Reading, now time.Time) {
 	if since := now.Sub(m.judged); since >= 0 && since < judgeEvery {
 		return
 	}
 	m.judged = now
 	fault, words := metering.Reason(""), ""
-	verdicts := judge.Readings(readings)
+	verdicts := judge.Append(w.verdicts[:0], readings)
+	w.verdicts = verdicts
 	for _, v := range verdicts {
 		if lasting(v.Fault) {
 			fault, words = v.Fault, fmt.Sprintf("%s %s %s: %s", v.Reading.Series.Quantity(), v.Reading.Number, v.Reading.Unit, v.Words)
@@ -219,7 +220,7 @@ func (m *member) otherOrder(j *job, verdicts []judge.Verdict) (words string, fou
 	for i, v := range verdicts {
 		f := m.fields[i]
 		odd := v.Fault == metering.WordOrder || v.Fault == metering.OutOfBounds
-		if odd && f.Words() > 1 && f.Type != profile.ASCII && judge.Bounded(f.series.Quantity()) && j.got.holding(f.Span()) != nil {
+		if odd && f.Words() > 1 && f.Type != profile.ASCII && judge.Bounded(f.gives) && j.got.holding(f.Span()) != nil {
 			wrong = append(wrong, f)
 		}
 	}
@@ -254,7 +255,6 @@ func (m *member) otherOrder(j *job, verdicts []judge.Verdict) (words string, fou
 // meter that measures at least three things in motion: voltages, currents,
 // powers, flows, temperatures that are not zero.
 func (m *member) frozen(now time.Time) (since time.Time, is bool) {
-	moving := 0
 	for _, f := range m.fields {
 		w := &f.watch
 		if !w.read {
@@ -263,14 +263,18 @@ func (m *member) frozen(now time.Time) (since time.Time, is bool) {
 		if since.Before(w.moved) {
 			since = w.moved
 		}
-		if w.polls < frozenPolls {
+		if w.polls < frozenPolls || now.Sub(since) < frozenAfter {
 			return since, false
 		}
-		if q := f.series.Quantity(); q.Kind() == metering.Gauge && q != metering.ErrorCode && q != metering.SerialNumber && w.number.Coef != 0 {
+	}
+	moving := 0
+	for _, f := range m.fields {
+		w := &f.watch
+		if q := f.gives; w.read && q.Kind() == metering.Gauge && q != metering.ErrorCode && q != metering.SerialNumber && w.number.Coef != 0 {
 			moving++
 		}
 	}
-	return since, moving >= 3 && now.Sub(since) >= frozenAfter
+	return since, moving >= 3
 }
 
 // faultOf is the fault of a meter: that of its first part which has one.

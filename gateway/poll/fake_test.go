@@ -105,6 +105,8 @@ func (f *fakeLine) Listen(ctx context.Context, unit byte, d time.Duration) bool 
 	return f.Doubt(unit) == 0
 }
 
+func (f *fakeLine) Rest(time.Duration) {}
+
 func (f *fakeLine) Stats() modbus.Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -241,7 +241,7 @@ func (j *job) read(f *field, now time.Time) metering.Reading {
 	if q.Level == metering.Missing {
 		return r
 	}
-	if f.Quantity.Kind() == metering.Counter && q.Level == metering.Good && f.watch.back(n, f.Field, &j.got) {
+	if f.counts && q.Level == metering.Good && f.watch.back(n, f.Field, &j.got) {
 		r.Quality = metering.Quality{Level: metering.Suspect, Reason: metering.Reset}
 	}
 	if f.pulse == nil {

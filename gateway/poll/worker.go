@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/thermie/thermie/firmware-configs/profile"
+	"github.com/thermie/thermie/gateway/judge"
 	"github.com/thermie/thermie/gateway/modbus"
 	"github.com/thermie/thermie/metering"
 )
@@ -21,6 +23,7 @@ type line interface {
 	Timeout(unit byte) time.Duration
 	Doubt(unit byte) time.Duration
 	Listen(ctx context.Context, unit byte, d time.Duration) bool
+	Rest(d time.Duration)
 	Stats() modbus.Stats
 	Close() error
 }
@@ -39,9 +42,10 @@ type Worker struct {
 	mu      sync.Mutex // guards what Status shows: health and load
 	load    load
 
-	timer   *time.Timer // of idle
-	skipped int         // instants at which a busy bus did not read a meter that was due, since the last warning
-	warned  time.Time
+	timer    *time.Timer     // of idle
+	verdicts []judge.Verdict // room for those of the next look
+	skipped  int             // instants at which a busy bus did not read a meter that was due, since the last warning
+	warned   time.Time
 }
 
 // errRunning says that a worker does one thing at a time.
@@ -71,7 +75,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.timer = nil
 	w.start()
 	for ctx.Err() == nil {
-		w.begin(w.now())
+		if w.begins() {
+			w.begin(w.now())
+		}
 		if j := w.ready(); j != nil {
 			w.step(ctx, j)
 			if len(j.todo) == 0 && ctx.Err() == nil {
@@ -131,6 +137,11 @@ func (d *device) wake(now time.Time) (first time.Time) {
 	return first
 }
 
+// begins says whether a device has no job yet.
+func (w *Worker) begins() bool {
+	return slices.ContainsFunc(w.devices, func(d *device) bool { return d.running == nil })
+}
+
 // begin makes jobs for the devices that are due.
 func (w *Worker) begin(now time.Time) {
 	for _, d := range w.devices {
@@ -144,7 +155,7 @@ func (w *Worker) begin(now time.Time) {
 				continue
 			}
 		}
-		var due []*member
+		due := d.spare.members[:0]
 		first := now
 		for _, m := range d.members {
 			if m.due.Sub(now) > m.Interval+max(m.Interval, lead(d.profile)) {
@@ -164,7 +175,8 @@ func (w *Worker) begin(now time.Time) {
 			continue
 		}
 		d.prime = d.wake(now)
-		j := &job{device: d, members: due, due: first, todo: d.plan(due)}
+		d.spare = job{device: d, members: due, due: first, todo: d.plan(due), got: d.spare.got[:0], failed: d.spare.failed[:0]}
+		j := &d.spare
 		if d.fails > 0 && now.Before(d.probe) {
 			d.read = now
 			w.absent(j, now)
@@ -239,6 +251,7 @@ func (w *Worker) idle(ctx context.Context) {
 		w.line.Listen(ctx, doubtful.unit, wait)
 		return
 	}
+	w.line.Rest(wait)
 	if w.timer == nil {
 		w.timer = time.NewTimer(wait)
 	} else {
