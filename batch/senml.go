@@ -41,6 +41,13 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// AppendPack appends readings, at most [MaxReadings], as the SenML pack that a batch
+// holds; [ReadPack] reads it.
+func AppendPack(b []byte, readings []metering.Reading) []byte { return appendPack(b, readings) }
+
+// ReadPack decodes a pack. It does not check the readings.
+func ReadPack(b []byte) ([]metering.Reading, error) { return decodeAnyPack(b) }
+
 // appendPack appends readings as a SenML pack. The base name is that of the
 // meter and the base time that of the reading before, both resolved in order
 // as RFC 8428 section 4.6 says. The form is the deterministic one of RFC 8949,

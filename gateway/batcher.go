@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/thermie/thermie/batch"
+	"github.com/thermie/thermie/gateway/journal"
 	"github.com/thermie/thermie/gateway/outbox"
 	"github.com/thermie/thermie/metering"
 )
@@ -44,6 +45,8 @@ type batcher struct {
 	log      *slog.Logger
 	max      int
 	average  *averager
+	journal  *journal.Journal // of what is held, for when the process is killed; guarded by mu
+	last     func() uint64    // the outbox's last batch, where there is a journal
 
 	mu       sync.Mutex
 	held     []metering.Reading
@@ -55,6 +58,7 @@ type batcher struct {
 	state    batch.Clock
 	closedAt time.Time // last batch
 	jumped   time.Duration
+	exposed  bool // the journal was full
 }
 
 // emission is the latest of what a worker gives at once, again and again: readings
@@ -91,6 +95,10 @@ func (b *batcher) add(readings []metering.Reading) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.journal.Add(readings) && !b.exposed {
+		b.exposed = true
+		b.log.Warn("the journal is full: readings that come now are lost if the gateway is killed before its next batch")
+	}
 	b.hold(b.average.take(readings))
 	b.turn++
 	first := readings[0].Series
@@ -101,6 +109,19 @@ func (b *batcher) add(readings []metering.Reading) {
 		}
 	}
 	b.latest[first] = append(b.latest[first], emission{b.turn, slices.Clone(readings)})
+}
+
+// resume takes what the journal kept of a process that was killed. What was read
+// before the clock was set for the first time has no time that could be known.
+func (b *batcher) resume(j *journal.Journal, last func() uint64, kept []metering.Reading) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.journal, b.last = j, last
+	sound := slices.DeleteFunc(kept, func(r metering.Reading) bool { return r.At < earliest.UnixMilli() || r.Check() != nil })
+	b.hold(b.average.take(sound))
+	if len(kept) > 0 {
+		b.log.Info("the gateway was killed: what it had read since its last batch was kept", "readings", len(sound), "left_out", len(kept)-len(sound))
+	}
 }
 
 // hold keeps readings for the next batch; the caller holds the lock.
@@ -185,10 +206,11 @@ func (b *batcher) close(now time.Time) {
 	}
 	b.hold(b.average.close())
 	readings := b.held
+	marks := b.marks(readings)
 	b.held, b.spare = b.spare, nil
 	b.mu.Unlock()
 
-	put, err := b.put(batchClock, now, readings)
+	put, err := b.put(batchClock, now, readings, marks)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closedAt = now
@@ -196,7 +218,7 @@ func (b *batcher) close(now time.Time) {
 		if b.fault != "" {
 			b.log.Info("readings are kept on disk again", "lost", b.lost)
 		}
-		b.fault, b.jumped, b.lost = "", 0, 0
+		b.fault, b.jumped, b.lost, b.exposed = "", 0, 0, false
 		if cap(readings) <= spareTimes*len(readings) { // else much was held, once
 			b.spare = readings[:0]
 		}
@@ -213,13 +235,45 @@ func (b *batcher) close(now time.Time) {
 	b.fault = fault
 }
 
-func (b *batcher) put(clock batch.Clock, now time.Time, readings []metering.Reading) (put int, err error) {
+// marks says where in the journal each of the groups ends that are put at once.
+// The caller holds the lock.
+func (b *batcher) marks(readings []metering.Reading) []uint64 {
+	if b.journal == nil || len(readings) <= putReadings {
+		return []uint64{b.journal.Mark()}
+	}
+	return b.journal.Replace(slices.Collect(slices.Chunk(readings, putReadings)))
+}
+
+// safely puts a group into the outbox and takes it out of the journal.
+func (b *batcher) safely(mark uint64, put func() error) error {
+	if b.journal == nil {
+		return put()
+	}
+	b.mu.Lock()
+	b.journal.Sealing(b.last(), mark)
+	b.mu.Unlock()
+	if err := put(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.journal.Sealed()
+	return nil
+}
+
+func (b *batcher) put(clock batch.Clock, now time.Time, readings []metering.Reading, marks []uint64) (put int, err error) {
 	if now.Before(earliest) {
 		return 0, fmt.Errorf("the clock was never set, it shows %s: readings wait in memory for the time", now.UTC().Format(time.DateTime))
 	}
 	for put < len(readings) {
 		n := min(len(readings)-put, putReadings)
-		if err := b.box.Put(clock, now.UnixMilli(), readings[put:put+n]); err != nil {
+		seal := func() error { return b.box.Put(clock, now.UnixMilli(), readings[put:put+n]) }
+		if at := put / putReadings; at < len(marks) {
+			err = b.safely(marks[at], seal)
+		} else {
+			err = seal() // they found no room in the journal
+		}
+		if err != nil {
 			return put, err
 		}
 		put += n

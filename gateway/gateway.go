@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/thermie/thermie/batch"
+	"github.com/thermie/thermie/gateway/journal"
 	"github.com/thermie/thermie/gateway/mirror"
 	"github.com/thermie/thermie/gateway/outbox"
 	"github.com/thermie/thermie/gateway/poll"
@@ -53,6 +55,7 @@ type Gateway struct {
 	recent   *recent
 	box      *outbox.Outbox
 	batcher  *batcher
+	journal  *journal.Journal // nil: there is none
 	workers  []*poll.Worker
 	mirror   *mirror.Mirror // nil for none
 	publish  publish.Options
@@ -125,7 +128,22 @@ func New(conf Config, o Options) (*Gateway, error) {
 	}
 	g.batcher = newBatcher(g.box, conf.BatchInterval, clock, g.log)
 	g.batcher.average = newAverager(conf.means)
+	g.resume()
 	return g, nil
+}
+
+// resume has what is read kept in a journal from now on, and takes what it kept
+// of a process that was killed.
+func (g *Gateway) resume() {
+	boot, err := journal.Boot()
+	var kept []metering.Reading
+	if err == nil {
+		g.journal, kept, err = journal.Open(filepath.Join(g.conf.Data, "journal"), boot, g.box.LastNumber())
+	}
+	if err != nil {
+		g.log.Warn("readings of an open batch are lost if the gateway is killed", "error", err)
+	}
+	g.batcher.resume(g.journal, g.box.LastNumber, kept)
 }
 
 // emit takes what a bus gave; it does not block.
@@ -207,7 +225,7 @@ func (g *Gateway) observed(err error) {
 }
 
 // Close gives the data folder back. Run does it at its end.
-func (g *Gateway) Close() error { return g.box.Close() }
+func (g *Gateway) Close() error { return errors.Join(g.journal.Close(), g.box.Close()) }
 
 // Run reads and delivers until ctx ends, then closes a last batch, and returns
 // nil. A broker that refuses the sign-in of a gateway that has never delivered
@@ -218,7 +236,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.running.Store(true)
 	defer g.running.Store(false)
-	defer g.box.Close()
+	defer g.Close()
 	outer := ctx
 	ctx, stop := context.WithCancelCause(outer)
 	defer stop(nil)
