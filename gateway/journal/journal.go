@@ -27,7 +27,7 @@ import (
 )
 
 // Bytes is the size of the file, some minutes of a large site.
-const Bytes = 8 << 20
+const Bytes = 4 << 20
 
 const (
 	page = 4096
