@@ -201,10 +201,10 @@ func FuzzOpen(f *testing.F) {
 }
 
 func FuzzPack(f *testing.F) {
-	f.Add(appendPack(nil, sample().Readings))
+	f.Add(AppendPack(nil, sample().Readings))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if readings, err := decodeAnyPack(b); err == nil {
-			got, err := decodeAnyPack(appendPack(nil, readings))
+		if readings, err := ReadPack(b); err == nil {
+			got, err := ReadPack(AppendPack(nil, readings))
 			require.NoError(t, err)
 			for i := range readings {
 				require.True(t, readings[i].Equal(got[i]))

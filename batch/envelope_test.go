@@ -131,7 +131,7 @@ func TestVerifyRefusesUnsoundReadings(t *testing.T) {
 		{Series: "A/heat_energy", Unit: metering.KWh, At: 1767225600000},
 		{Series: "a/nothing", Unit: metering.KWh, At: 1767225600000},
 	} {
-		pack := appendPack(nil, []metering.Reading{bad})
+		pack := AppendPack(nil, []metering.Reading{bad})
 		sealed, err := sign(protectedOf(sample()), pack, key)
 		require.NoError(t, err)
 		_, errOpen := Open(sealed, keys)

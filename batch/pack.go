@@ -7,7 +7,7 @@ import (
 )
 
 // Reading a pack is what ingest and the follower spend most of their time on, so
-// packs as appendPack writes them (definite lengths, ASCII, integers and decimal
+// packs as AppendPack writes them (definite lengths, ASCII, integers and decimal
 // fractions) are read directly. Anything else, well-formed or not, is left to the
 // general decoder, which alone says what is wrong. FuzzScanPack holds the two
 // together.

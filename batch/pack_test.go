@@ -38,7 +38,7 @@ var packReadings = rapid.Custom(func(t *rapid.T) []metering.Reading {
 func TestPacksAreScanned(t *testing.T) {
 	known := new(names) // one for all, as in a reader
 	rapid.Check(t, func(t *rapid.T) {
-		b := appendPack(nil, packReadings.Draw(t, "readings"))
+		b := AppendPack(nil, packReadings.Draw(t, "readings"))
 		requireScanned(t, known, b)
 	})
 }
@@ -49,7 +49,7 @@ func TestPacksAreWritten(t *testing.T) {
 		readings := packReadings.Draw(t, "readings")
 		want, err := encMode.Marshal(records(readings))
 		require.NoError(t, err)
-		require.Equal(t, want, appendPack(nil, readings))
+		require.Equal(t, want, AppendPack(nil, readings))
 	})
 }
 
@@ -87,7 +87,7 @@ func requireScanned(t require.TestingT, known *names, b []byte) {
 	begin := []metering.Reading{{Series: "before/heat_energy"}}
 	got, all, ok := known.scanPack(bytes.Clone(b), begin, true)
 	require.True(t, ok)
-	want, err := decodeAnyPack(b)
+	want, err := ReadPack(b)
 	require.NoError(t, err)
 	require.Equal(t, begin[0], got[0])
 	require.Equal(t, append([]metering.Reading{}, want...), append([]metering.Reading{}, got[1:]...))
@@ -111,7 +111,7 @@ func FuzzScanPack(f *testing.F) {
 			{Series: "m/heat_power", Unit: metering.KW, At: 1767225600123, Quality: metering.Quality{Level: metering.Missing, Reason: metering.NoAnswer}},
 			{Series: "n/heat_power", Unit: metering.KW, At: 1767225601000, Number: metering.Int(1 << 60), Quality: metering.Quality{Level: metering.Suspect, Reason: metering.Frozen}}},
 	} {
-		f.Add(appendPack(nil, r))
+		f.Add(AppendPack(nil, r))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		known := new(names)
@@ -129,7 +129,7 @@ func BenchmarkDecodePack(b *testing.B) {
 		info, _ := q.Info()
 		readings = append(readings, metering.Reading{Series: metering.Series("four-heat", q), Unit: info.Units[0], At: 1767225600000 + int64(i)*17, Number: metering.Decimal{Coef: 250_000 + int64(i*i%977), Exp: -3}})
 	}
-	pack := appendPack(nil, readings)
+	pack := AppendPack(nil, readings)
 	known := new(names)
 	var out []metering.Reading
 	for name, keep := range map[string]bool{"scan": true, "look": false} {
@@ -144,7 +144,7 @@ func BenchmarkDecodePack(b *testing.B) {
 	}
 	b.Run("any", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := decodeAnyPack(pack); err != nil {
+			if _, err := ReadPack(pack); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -47,7 +47,7 @@ func Seal(b *Batch, key ed25519.PrivateKey) ([]byte, error) {
 	}
 	room := packs.Get().(*packRoom)
 	defer packs.Put(room)
-	room.pack = appendPack(room.pack[:0], b.Readings)
+	room.pack = AppendPack(room.pack[:0], b.Readings)
 	pack := room.pack
 	protected := protectedOf(b)
 	compressing.Lock()
@@ -261,7 +261,7 @@ func (r *reader) decode(e *envelope, b *Batch, to []metering.Reading, keep bool)
 
 // decodeAny is decode for whatever pack; it says what is wrong with it.
 func decodeAny(pack []byte, b *Batch, to []metering.Reading, keep bool) ([]metering.Reading, scanned, error) {
-	readings, err := decodeAnyPack(pack)
+	readings, err := ReadPack(pack)
 	if err != nil {
 		return to, scanned{}, err
 	}

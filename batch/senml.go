@@ -41,18 +41,11 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// AppendPack appends readings, at most [MaxReadings], as the SenML pack that a batch
-// holds; [ReadPack] reads it.
-func AppendPack(b []byte, readings []metering.Reading) []byte { return appendPack(b, readings) }
-
-// ReadPack decodes a pack. It does not check the readings.
-func ReadPack(b []byte) ([]metering.Reading, error) { return decodeAnyPack(b) }
-
-// appendPack appends readings as a SenML pack. The base name is that of the
+// AppendPack appends readings, at most [MaxReadings], as a SenML pack. The base name is that of the
 // meter and the base time that of the reading before, both resolved in order
 // as RFC 8428 section 4.6 says. The form is the deterministic one of RFC 8949,
 // section 4.2.1: the keys of a record in the order of their bytes.
-func appendPack(b []byte, readings []metering.Reading) []byte {
+func AppendPack(b []byte, readings []metering.Reading) []byte {
 	b = appendHead(b, 0x80, uint64(len(readings)))
 	var meter string
 	var at int64 = math.MinInt64
@@ -265,8 +258,9 @@ func asInt(v any) (int64, bool) {
 	return 0, false
 }
 
-// decodeAnyPack reads whatever SenML pack, or says what is wrong with it.
-func decodeAnyPack(b []byte) ([]metering.Reading, error) {
+// ReadPack reads whatever SenML pack, or says what is wrong with it. It does not check
+// the readings.
+func ReadPack(b []byte) ([]metering.Reading, error) {
 	var pack []record
 	if err := decMode.Unmarshal(b, &pack); err != nil {
 		return nil, fmt.Errorf("%w: SenML: %v", ErrFormat, err)

@@ -46,7 +46,6 @@ type batcher struct {
 	max      int
 	average  *averager
 	journal  *journal.Journal // of what is held, for when the process is killed; guarded by mu
-	last     func() uint64    // the outbox's last batch, where there is a journal
 
 	mu       sync.Mutex
 	held     []metering.Reading
@@ -113,10 +112,10 @@ func (b *batcher) add(readings []metering.Reading) {
 
 // resume takes what the journal kept of a process that was killed. What was read
 // before the clock was set for the first time has no time that could be known.
-func (b *batcher) resume(j *journal.Journal, last func() uint64, kept []metering.Reading) {
+func (b *batcher) resume(j *journal.Journal, kept []metering.Reading) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.journal, b.last = j, last
+	b.journal = j
 	sound := slices.DeleteFunc(kept, func(r metering.Reading) bool { return r.At < earliest.UnixMilli() || r.Check() != nil })
 	b.hold(b.average.take(sound))
 	if len(kept) > 0 {
@@ -238,7 +237,7 @@ func (b *batcher) close(now time.Time) {
 // marks says where in the journal each of the groups ends that are put at once.
 // The caller holds the lock.
 func (b *batcher) marks(readings []metering.Reading) []uint64 {
-	if b.journal == nil || len(readings) <= putReadings {
+	if len(readings) <= putReadings {
 		return []uint64{b.journal.Mark()}
 	}
 	return b.journal.Replace(slices.Collect(slices.Chunk(readings, putReadings)))
@@ -246,11 +245,8 @@ func (b *batcher) marks(readings []metering.Reading) []uint64 {
 
 // safely puts a group into the outbox and takes it out of the journal.
 func (b *batcher) safely(mark uint64, put func() error) error {
-	if b.journal == nil {
-		return put()
-	}
 	b.mu.Lock()
-	b.journal.Sealing(b.last(), mark)
+	b.journal.Sealing(mark)
 	b.mu.Unlock()
 	if err := put(); err != nil {
 		return err

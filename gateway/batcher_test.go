@@ -46,7 +46,7 @@ func some(from, n int) (out []metering.Reading) {
 	return out
 }
 
-func testBatcher(b *box, now *time.Time) *batcher {
+func testBatcher(b putter, now *time.Time) *batcher {
 	c := newClock(func() time.Time { return *now })
 	c.system = func() batch.Clock { return batch.Clock{Synchronised: true, OffsetMillis: 3} }
 	return newBatcher(b, 10*time.Second, c, slog.New(slog.DiscardHandler))

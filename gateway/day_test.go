@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -48,16 +47,10 @@ func (d *day) Put(c batch.Clock, at int64, readings []metering.Reading) error {
 }
 
 func (d *day) open() {
-	var err error
-	d.box, err = outbox.Open(filepath.Join(d.dir, "spool"), outbox.Options{Gateway: "gw-1", Key: d.key, Origin: batch.Synthetic, MaxBytes: 1 << 30, Now: func() time.Time { return d.now }})
-	require.NoError(d.t, err)
 	c := newClock(func() time.Time { return d.now })
 	c.system = func() batch.Clock { return batch.Clock{Synchronised: true} }
 	d.bat = newBatcher(d, time.Minute, c, slog.New(slog.DiscardHandler))
-	var kept []metering.Reading
-	d.jour, kept, err = journal.Open(filepath.Join(d.dir, "journal"), "boot", d.box.LastNumber())
-	require.NoError(d.t, err)
-	d.bat.resume(d.jour, d.box.LastNumber, kept)
+	d.box, d.jour = keepIn(d.t, d.dir, d.key, d.bat)
 	d.due = next(d.now, time.Minute)
 }
 

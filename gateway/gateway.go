@@ -138,12 +138,12 @@ func (g *Gateway) resume() {
 	boot, err := journal.Boot()
 	var kept []metering.Reading
 	if err == nil {
-		g.journal, kept, err = journal.Open(filepath.Join(g.conf.Data, "journal"), boot, g.box.LastNumber())
+		g.journal, kept, err = journal.Open(filepath.Join(g.conf.Data, "journal"), boot, g.box.LastNumber)
 	}
 	if err != nil {
 		g.log.Warn("readings of an open batch are lost if the gateway is killed", "error", err)
 	}
-	g.batcher.resume(g.journal, g.box.LastNumber, kept)
+	g.batcher.resume(g.journal, kept)
 }
 
 // emit takes what a bus gave; it does not block.

@@ -38,18 +38,23 @@ func (k *keeping) Put(c batch.Clock, at int64, readings []metering.Reading) erro
 
 func keep(t *testing.T, dir string) *keeping {
 	k := &keeping{t: t, dir: dir, moment: func(string) {}}
-	var err error
-	k.box, err = outbox.Open(filepath.Join(dir, "spool"), outbox.Options{Gateway: "gw-1", Key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, 32)), Origin: batch.Synthetic, MaxBytes: 1 << 30})
-	require.NoError(t, err)
 	now := testAt
-	k.bat = testBatcher(nil, &now)
-	k.bat.box = k
-	j, kept, err := journal.Open(filepath.Join(dir, "journal"), "boot", k.box.LastNumber())
-	require.NoError(t, err)
-	k.journal = j
-	k.bat.resume(j, k.box.LastNumber, kept)
+	k.bat = testBatcher(k, &now)
+	k.box, k.journal = keepIn(t, dir, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, 32)), k.bat)
 	t.Cleanup(func() { k.journal.Close(); k.box.Close() })
 	return k
+}
+
+// keepIn opens what a gateway keeps in a folder, and gives a batcher what the
+// journal has.
+func keepIn(t *testing.T, dir string, key ed25519.PrivateKey, b *batcher) (*outbox.Outbox, *journal.Journal) {
+	t.Helper()
+	box, err := outbox.Open(filepath.Join(dir, "spool"), outbox.Options{Gateway: "gw-1", Key: key, Origin: batch.Synthetic, MaxBytes: 1 << 30, Now: b.clock.now})
+	require.NoError(t, err)
+	j, kept, err := journal.Open(filepath.Join(dir, "journal"), "boot", box.LastNumber)
+	require.NoError(t, err)
+	b.resume(j, kept)
+	return box, j
 }
 
 // all are the instants of the readings that the batches hold.
@@ -121,13 +126,13 @@ func TestKilledUnderAverage(t *testing.T) {
 	k.bat.add(some(2, 1))
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(k.dir)))
-	j, kept, err := journal.Open(filepath.Join(dir, "journal"), "boot", 0)
+	j, kept, err := journal.Open(filepath.Join(dir, "journal"), "boot", func() uint64 { return 0 })
 	require.NoError(t, err)
 	defer j.Close()
 	x, now := &box{}, testAt
 	b := testBatcher(x, &now)
 	b.average = newAverager([]metering.SeriesID{id})
-	b.resume(j, func() uint64 { return 0 }, kept)
+	b.resume(j, kept)
 	b.add(some(4, 1))
 	b.close(testAt.Add(time.Minute))
 	require.Equal(t, "2", x.batches[0][0].Number.String())
@@ -142,7 +147,7 @@ func TestReadBeforeTheClock(t *testing.T) {
 	b.log = slog.New(slog.DiscardHandler)
 	old := some(0, 1)
 	old[0].At = 5000
-	b.resume(nil, nil, append(old, some(1, 1)...))
+	b.resume(nil, append(old, some(1, 1)...))
 	b.close(testAt.Add(time.Minute))
 	require.Equal(t, some(1, 1), x.batches[0])
 }

@@ -59,16 +59,17 @@ type Journal struct {
 	room []byte
 	head *head
 	pack []byte
+	last func() uint64 // the outbox's last batch
 	// marks that were given and whose batches are not there yet: until then nothing
 	// moves.
 	marks int
 }
 
 // Open opens or makes the journal of a gateway whose outbox has the batches up to
-// last, and returns what it kept of a process that was killed. boot names the start
-// of the machine. A journal beside an error is whole again, what it kept is not.
+// what last says, now and later, and returns what it kept of a process that was
+// killed. boot names the start of the machine. A journal beside an error is whole again, what it kept is not.
 // Only one process may have it open.
-func Open(path, boot string, last uint64) (_ *Journal, kept []metering.Reading, err error) {
+func Open(path, boot string, last func() uint64) (_ *Journal, kept []metering.Reading, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: %w", err)
@@ -81,21 +82,21 @@ func Open(path, boot string, last uint64) (_ *Journal, kept []metering.Reading, 
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), f.Close())
 	}
-	j := &Journal{file: f, room: room, head: (*head)(unsafe.Pointer(&room[0]))}
+	j := &Journal{file: f, room: room, head: (*head)(unsafe.Pointer(&room[0])), last: last}
 	var now [36]byte
 	copy(now[:], boot)
 	s := j.now()
 	if j.head.mark != mark || j.head.boot != now || s.from < page || s.to < s.from || s.to > Bytes {
 		j.head.mark = 0
-		j.set(state{from: page, to: page, last: last})
+		j.set(state{from: page, to: page, last: last()})
 		j.head.boot = now
 		j.head.mark = mark
 		return j, nil, nil
 	}
-	if last > s.last && s.sealing > s.from {
+	if last() > s.last && s.sealing > s.from {
 		s.from = s.sealing
 	}
-	s.last, s.sealing = last, 0
+	s.last, s.sealing = last(), 0
 	if kept, err = j.read(s); err != nil {
 		s.to = s.from // so that it is told once
 		err = fmt.Errorf("journal %s: what follows the first %d readings: %w", path, len(kept), err)
@@ -185,14 +186,13 @@ func (j *Journal) Mark() uint64 {
 	return j.now().to
 }
 
-// Sealing says that the outbox, which has the batches up to last, is given what is
-// before a mark.
-func (j *Journal) Sealing(last, mark uint64) {
+// Sealing says that the outbox is given what is before a mark.
+func (j *Journal) Sealing(mark uint64) {
 	if !j.open() {
 		return
 	}
 	s := j.now()
-	s.last, s.sealing = last, mark
+	s.last, s.sealing = j.last(), mark
 	j.set(s)
 }
 

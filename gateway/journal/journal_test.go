@@ -12,6 +12,9 @@ import (
 	"github.com/thermie/thermie/metering"
 )
 
+// upTo is an outbox that has the batches up to a number.
+func upTo(last uint64) func() uint64 { return func() uint64 { return last } }
+
 func some(from, n int) (out []metering.Reading) {
 	for i := from; i < from+n; i++ {
 		r := metering.Reading{Series: metering.Series("m", metering.HeatEnergy), At: 1767225600000 + int64(i), Unit: metering.KWh, Number: metering.Int(int64(i))}
@@ -30,10 +33,10 @@ func killed(t *testing.T, path, boot string, last uint64) []metering.Reading {
 	require.NoError(t, err)
 	after := filepath.Join(t.TempDir(), "journal")
 	require.NoError(t, os.WriteFile(after, b, 0o600))
-	j, kept, err := Open(after, boot, last)
+	j, kept, err := Open(after, boot, upTo(last))
 	require.NoError(t, err)
 	defer j.Close()
-	_, again, err := Open(after, boot, last) // taking it up changes nothing
+	_, again, err := Open(after, boot, upTo(last)) // taking it up changes nothing
 	require.NoError(t, err)
 	require.Equal(t, kept, again)
 	return kept
@@ -41,7 +44,8 @@ func killed(t *testing.T, path, boot string, last uint64) []metering.Reading {
 
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	j, kept, err := Open(path, "boot", 7)
+	last := uint64(7)
+	j, kept, err := Open(path, "boot", func() uint64 { return last })
 	require.NoError(t, err)
 	require.Empty(t, kept)
 	defer j.Close()
@@ -53,13 +57,14 @@ func TestKilled(t *testing.T) {
 
 	mark := j.Mark()
 	require.True(t, j.Add(some(7, 1)))
-	j.Sealing(7, mark)
+	j.Sealing(mark)
 	require.Equal(t, some(0, 8), killed(t, path, "boot", 7), "killed before the batch was on disk")
 	require.Equal(t, some(7, 1), killed(t, path, "boot", 8), "and after it")
 	require.True(t, j.Add(some(8, 2)))
 	j.Sealed()
 	require.Equal(t, some(7, 3), killed(t, path, "boot", 8))
-	j.Sealing(8, j.Mark())
+	last = 8
+	j.Sealing(j.Mark())
 	require.Equal(t, some(7, 3), killed(t, path, "boot", 8))
 	require.Empty(t, killed(t, path, "boot", 9))
 	j.Sealed()
@@ -67,16 +72,18 @@ func TestKilled(t *testing.T) {
 
 	// A batch that the disk did not take goes with what came after it.
 	require.True(t, j.Add(some(10, 1)))
-	j.Sealing(9, j.Mark())
+	last = 9
+	j.Sealing(j.Mark())
 	require.True(t, j.Add(some(11, 1)))
-	j.Sealing(9, j.Mark())
+	j.Sealing(j.Mark())
 	require.Equal(t, some(10, 2), killed(t, path, "boot", 9))
 	require.Empty(t, killed(t, path, "boot", 10))
 }
 
 func TestReplace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	j, _, err := Open(path, "boot", 1)
+	last := uint64(1)
+	j, _, err := Open(path, "boot", func() uint64 { return last })
 	require.NoError(t, err)
 	defer j.Close()
 	require.True(t, j.Add(some(0, 9)))
@@ -84,8 +91,8 @@ func TestReplace(t *testing.T) {
 	require.Len(t, marks, 3)
 	require.Equal(t, some(0, 9), killed(t, path, "boot", 1))
 	for i, left := range [][]metering.Reading{some(4, 5), some(8, 1), nil} {
-		last := uint64(1 + i)
-		j.Sealing(last, marks[i])
+		last = uint64(1 + i)
+		j.Sealing(marks[i])
 		require.Equal(t, left, killed(t, path, "boot", last+1))
 		j.Sealed()
 	}
@@ -94,7 +101,7 @@ func TestReplace(t *testing.T) {
 // A full journal says so, keeps what it has, and takes more when there is room.
 func TestFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	j, _, err := Open(path, "boot", 1)
+	j, _, err := Open(path, "boot", upTo(1))
 	require.NoError(t, err)
 	defer j.Close()
 	n := 0
@@ -112,11 +119,11 @@ func TestNone(t *testing.T) {
 	var j *Journal
 	require.True(t, j.Add(some(0, 1)))
 	require.Zero(t, j.Mark())
-	j.Sealing(1, 0)
+	j.Sealing(0)
 	j.Sealed()
 	require.Nil(t, j.Replace(nil))
 	require.NoError(t, j.Close())
-	_, _, err := Open(filepath.Join(t.TempDir(), "no", "journal"), "boot", 1)
+	_, _, err := Open(filepath.Join(t.TempDir(), "no", "journal"), "boot", upTo(1))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	boot, err := Boot()
 	require.NoError(t, err)
@@ -126,7 +133,7 @@ func TestNone(t *testing.T) {
 // Damage is told once, and costs what follows it.
 func TestDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	j, _, err := Open(path, "boot", 1)
+	j, _, err := Open(path, "boot", upTo(1))
 	require.NoError(t, err)
 	require.True(t, j.Add(some(0, 2)))
 	at := j.Mark()
@@ -134,7 +141,7 @@ func TestDamaged(t *testing.T) {
 	j.room[at+5] ^= 0xff
 	require.NoError(t, j.Close())
 	require.True(t, j.Add(some(0, 1)), "closed")
-	j, kept, err := Open(path, "boot", 1)
+	j, kept, err := Open(path, "boot", upTo(1))
 	require.ErrorContains(t, err, "what follows the first 2 readings")
 	require.Equal(t, some(0, 2), kept)
 	require.True(t, j.Add(some(4, 1)))
@@ -161,14 +168,14 @@ func FuzzRead(f *testing.F) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	j, _, err := Open(filepath.Join(b.TempDir(), "journal"), "boot", 1)
+	j, _, err := Open(filepath.Join(b.TempDir(), "journal"), "boot", upTo(1))
 	require.NoError(b, err)
 	defer j.Close()
 	readings := some(0, 22)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if !j.Add(readings) || i%50 == 0 {
-			j.Sealing(1, j.Mark())
+			j.Sealing(j.Mark())
 			j.Sealed()
 		}
 	}
